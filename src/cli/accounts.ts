@@ -1,3 +1,5 @@
+// The verbs `accounts` and `whoami`.
+
 import { isGatewayArn, parseGatewayArn, parseRuntimeArn } from '../aws/arn.ts';
 import {
   describeMismatches,
@@ -29,22 +31,23 @@ interface Streams {
 }
 
 export interface AccountsArguments extends SsoChoice {
-  /** Name of a profile to write, with `account`, `role` and `region`. */
+  /** Name of the profile to write. Requires `account` and `role`. */
   readonly write?: string | undefined;
   readonly account?: string | undefined;
   readonly role?: string | undefined;
   readonly region?: string | undefined;
-  /** Whether an existing profile may be changed. */
+  /** Whether to replace an existing profile. */
   readonly replace?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
 /**
- * Lists the accounts and roles of an SSO session's login, or writes a profile for one of them.
+ * Runs the verb `accounts`: lists the accounts and roles of an SSO session, or writes a profile for
+ * one of them.
  *
  * @returns 0; 1 if the roles of an account could not be listed; 130 if cancelled.
  * @throws {AgentCoreError} `usage` or `config` if no session is configured or the profile is
- * invalid; otherwise like {@link listAccounts}.
+ *   invalid; otherwise like {@link listAccounts}.
  */
 export async function runAccounts(
   options: AccountsArguments,
@@ -139,7 +142,7 @@ export interface WhoAmIArguments {
   readonly region?: string | undefined;
   /** Role to assume first. */
   readonly role?: string | undefined;
-  /** Runtime or gateway to check these credentials against. */
+  /** ARN of a runtime or gateway. Warns if its account or region differs from the caller's. */
   readonly runtime?: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -147,10 +150,11 @@ export interface WhoAmIArguments {
 const SESSION_NAME = 'agentcore-mcp';
 
 /**
- * Prints the identity of the programs' credentials, and warns if it does not match the runtime.
+ * Runs the verb `whoami`: prints the caller identity of the credentials in use.
  *
+ * @returns 0.
  * @throws {AgentCoreError} `usage` for an invalid ARN or region, `credentials` if there are no
- * valid ones, `connection` if STS was unreachable.
+ *   valid ones, `connection` if STS was unreachable.
  */
 export async function runWhoAmI(
   options: WhoAmIArguments,
@@ -181,13 +185,15 @@ export async function runWhoAmI(
 }
 
 /**
- * @throws {AgentCoreError} `usage`
+ * Creates the role to assume, with the session name of this program.
+ *
+ * @throws {AgentCoreError} `usage` if the text is not a role ARN.
  */
 export function parseAssumeRole(arn: string): AssumeRole {
   return { arn: parseRoleArn(arn), sessionName: SESSION_NAME };
 }
 
-/** Short form of an identity: `role Reader (alice)`. */
+/** Formats an identity. Example: `role Reader (alice)`. */
 export function formatIdentity({ kind, name, sessionName, arn }: Identity): string {
   if (kind === 'unknown') return arn;
   if (kind === 'root') return 'the root user';

@@ -1,3 +1,5 @@
+// The command line: verbs, options and help texts.
+
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../base/environment.ts';
@@ -12,7 +14,7 @@ import type { SessionsCommand } from './sessions.ts';
 import type { SmokeOptions } from './smoke.ts';
 
 /**
- * The `agentcore-mcp` command. Each verb loads its program when called.
+ * Runs the `agentcore-mcp` command. Each verb loads its code when it is called.
  *
  * @param argv As in Node: program, script, arguments.
  * @returns the exit code; 2 for invalid usage.
@@ -50,19 +52,19 @@ export async function runCli(
     await cli.parseAsync(argv);
     return code;
   } catch (thrown) {
-    // Help and version end this way too, with 0.
+    // Commander also throws after it printed the help or the version, with code 0.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     throw thrown;
   }
 }
 
-/** Makes the usage error of each verb point to the verb's own help. */
+/** If the usage of a verb is invalid, the error mentions the help of this verb. */
 function setHelpHint(command: Command, path = command.name()): void {
   command.showHelpAfterError(`Try: ${path} --help`);
   for (const verb of command.commands) setHelpHint(verb, `${path} ${verb.name()}`);
 }
 
-/** Verbs that relay messages: the proxy, the bridge, the local AgentCore and the smoke test. */
+/** Adds the verbs for relaying: the proxy, the bridge, the local AgentCore and the smoke test. */
 function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('proxy')
@@ -190,7 +192,7 @@ Exit codes: 0 all is well, 2 bad usage, else the first step that failed:
   10 initialize, 11 list, 12 call, 13 sample, 14 elicit, 15 progress, 16 stop
 `;
 
-/** Verbs for AWS accounts: login, identity, runtimes and IAM permissions. */
+/** Adds the verbs for AWS accounts: login, identity, runtimes and IAM permissions. */
 function addAccountVerbs(group: VerbGroup): void {
   addLogin(group);
   addAccounts(group);
@@ -308,7 +310,7 @@ be listed, the rest is, with what failed on stderr.
 Exit codes: 0 something was listed, 1 every place failed, 2 bad usage
 `;
 
-/** Verbs that read the journal of all programs: sessions with their costs, and the log. */
+/** Adds the verbs for the journal: sessions with their costs, and the log. */
 function addJournalVerbs(group: VerbGroup): void {
   addSessions(group);
   addLog(group);
@@ -332,7 +334,7 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
     .allowExcessArguments()
     .action(
       async (options: { readonly all?: boolean; readonly json?: boolean }, { args }: Command) => {
-        // Commander passes unknown verbs to the default verb, so a typing error arrives here.
+        // Commander passes an unknown verb to the default verb, so typing errors are handled here.
         if (args[0] !== undefined) sessions.error(`error: unknown command '${args[0]}'`);
         exit(await (await verbs()).list(options));
       },
@@ -408,7 +410,7 @@ Exit codes: 0 all are stopped or were gone, 1 one could not be stopped and stays
 listed, 2 bad usage
 `;
 
-/** Verbs for policies and the audit log. */
+/** Adds the verbs for policies and the audit log. */
 function addPolicyVerbs(group: VerbGroup): void {
   addPolicy(group);
   addAudit(group);
@@ -514,17 +516,18 @@ Exit codes: 0 there are such calls, 1 there are none, or a file could not be
 read, 2 bad usage
 `;
 
-/** Context for a group of verbs that adds itself to the command line. */
+/** The parameters of the functions to add verbs. */
 interface VerbGroup {
   readonly cli: Command;
   readonly env: Environment;
   readonly streams: ProgramStreams;
-  /** Sets the exit code. */
+  /** Sets the exit code of the command. */
   readonly exit: (code: number) => void;
 }
 
 /**
- * Aborts on Ctrl-C, and when the reader of the output closes (`log | head`), which is not an error.
+ * Creates a signal for the end of a verb. It aborts on Ctrl-C. It also aborts when the reader of
+ * the output closes, as `head` does. This is no error.
  */
 function createShutdownSignal(streams: ProgramStreams): AbortSignal {
   const ending = new AbortController();
@@ -563,10 +566,7 @@ function readDays(text: string): number {
   throw new InvalidArgumentError('It must be a number of days, 0 or more.');
 }
 
-/**
- * Only revisions without a handshake. With a handshake, the client and the server negotiate the
- * revision.
- */
+/** Parses a revision without a handshake. The client and server negotiate all earlier revisions. */
 function readRevision(text: string): string {
   if (/^\d{4}-\d{2}-\d{2}$/.test(text) && text >= '2026-07-28') return text;
   throw new InvalidArgumentError(

@@ -21,26 +21,26 @@ export interface IamArguments {
   /** Endpoint for runtime ARNs without one. */
   readonly qualifier?: string | undefined;
   readonly gateway?: readonly string[] | undefined;
-  /** Role to assume, for example for runtimes of another account. */
+  /** Role to assume, for example in the account of the runtime. */
   readonly role?: string | undefined;
   readonly trustPrincipal?: string | undefined;
   readonly externalId?: string | undefined;
   readonly mfa?: boolean | undefined;
   readonly sourceIdentity?: boolean | undefined;
-  /** Whether the caller stops sessions. Default: true. */
+  /** Whether the caller may stop sessions. Default: true. */
   readonly stop?: boolean | undefined;
   readonly list?: boolean | undefined;
   readonly userId?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
-/** Policy documents with the place to attach them. */
+/** The policies to attach to the caller and the role. */
 interface Documents {
   readonly caller: PolicyDocument;
   readonly role?: {
     readonly arn: string;
     readonly permissions: PolicyDocument;
-    /** Absent if no trusted principal was given. */
+    /** Absent if the user named no trusted principal. */
     readonly trust?: TrustPolicy;
   };
 }
@@ -48,8 +48,10 @@ interface Documents {
 const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 
 /**
- * Prints the minimum IAM permissions for the given options. Makes no AWS calls.
+ * Runs the verb `iam`: prints the minimum IAM permissions for the given options. Makes no AWS
+ * calls.
  *
+ * @returns 0.
  * @throws {AgentCoreError} `usage`
  */
 export function runIam(options: IamArguments, streams: Streams): number {

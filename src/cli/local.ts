@@ -1,3 +1,5 @@
+// The verb `local`: runs a local AgentCore until a signal, and prints its events.
+
 import { existsSync } from 'node:fs';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { requireConfirmed } from '../base/exec.ts';
@@ -17,49 +19,53 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 const DEFAULT_PORT = 8787;
 
-/** Milliseconds until a stuck container is killed, so that the program can exit. */
+/** Maximum duration of the shutdown in milliseconds. Then all containers are killed. */
 const CLOSE_MS = 6000;
 
+/** Changes of a session that are not printed, because they are too frequent. */
 const QUIET_CHANGES: ReadonlySet<SessionChange> = new Set(['starting', 'invoked', 'answered']);
 
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** npm and `timeout` forward a signal that the terminal also sent to this process. */
+/**
+ * Milliseconds. npm and `timeout` forward a signal of the terminal, so this process gets it twice.
+ */
 const SAME_SIGNAL_MS = 500;
 
+/** Poll interval for the parent process. */
 const PARENT_CHECK_MS = 1000;
 
 export interface LocalOptions {
-  /** Configuration file. Default: `agentcore-local.yaml` in the working folder. */
+  /** Configuration file. Default: `agentcore-local.yaml` in the working directory. */
   readonly config?: string | undefined;
-  /** Overrides the file's port; 0 means any free port. */
+  /** Overrides the port in the file; 0 means any free port. */
   readonly port?: number | undefined;
-  /** Faults in the short form or as JSON, added to the file's. */
+  /** Faults in the short form or as JSON, in addition to those in the file. */
   readonly faults?: readonly string[] | undefined;
-  /** Print one JSON object per line. */
+  /** Prints one JSON object per line. */
   readonly json?: boolean | undefined;
 }
 
 interface LocalStreams {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
-  /** Source of SIGINT, SIGTERM, SIGHUP and `exit`: the process, or an emitter in tests. */
+  /** Emits SIGINT, SIGTERM, SIGHUP and `exit`: the process, or an emitter in tests. */
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'off'>;
-  /** Current id of the parent process. Default: the system's. */
+  /** Returns the current parent process id. Default: from the system. */
   readonly parent?: (() => number) | undefined;
 }
 
 /**
- * Serves a local AgentCore until SIGINT, SIGTERM, SIGHUP, or until its output is closed. Leaves no
- * container running.
+ * Runs a local AgentCore until SIGINT, SIGTERM or SIGHUP, or until its output is closed. No
+ * container survives.
  *
  * @returns the exit code: 0; 1 if the port is in use; 2 for an invalid configuration or invalid
- * usage.
+ *   usage.
  */
 export async function runLocal(options: LocalOptions, streams: LocalStreams): Promise<number> {
   let local: LocalRuntime;
   const end = listenForEnd(streams);
-  // Scripts expect the ready line first, but warm containers start before it.
+  // Scripts expect the ready line first, but events of warm containers are earlier.
   let early: LocalEvent[] | undefined = options.json ? [] : undefined;
   const listener = (event: LocalEvent) => {
     if (early && event.type !== 'container-output') early.push(event);
@@ -85,7 +91,7 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
   const late = new Promise((resolve) => {
     timer = setTimeout(resolve, CLOSE_MS);
   });
-  // A second signal exits immediately.
+  // A second signal ends the wait.
   await Promise.race([local.close(), end.askedAgain, late]);
   clearTimeout(timer);
   end.stop();
@@ -128,9 +134,9 @@ function readConfig(path: string): ResolvedConfig {
 }
 
 interface ShutdownReason {
-  /** By a signal, or because stdout closed. */
+  /** Resolves after the first signal, or when stdout closes. */
   readonly asked: Promise<void>;
-  /** By a later signal. */
+  /** Resolves after a later signal. */
   readonly askedAgain: Promise<void>;
   stop(): void;
 }
@@ -151,7 +157,7 @@ function listenForEnd({ signals, stdout, stderr }: LocalStreams): ShutdownReason
     if (performance.now() - firstAt >= SAME_SIGNAL_MS) second();
   };
   for (const name of END_SIGNALS) signals.on(name, signalled);
-  // Never removed: writes during the shutdown fail too.
+  // Never removed, because writes during the shutdown can fail too.
   stdout.on('error', first);
   stdout.on('close', first);
   stderr.on('error', () => {});
@@ -165,9 +171,9 @@ function listenForEnd({ signals, stdout, stderr }: LocalStreams): ShutdownReason
 }
 
 /**
- * A pipe reports a closed reader only on a write, so write a line when the parent has gone. If the
- * parent was the reader, the write fails and ends the program. Otherwise the program continues, as
- * the user intends.
+ * Detects a closed output. A pipe reports a closed reader only on a write, so this writes a line
+ * when the parent has exited. If the parent was the reader, the write fails and the program exits.
+ * Otherwise, the program continues.
  */
 function watchParent({ json }: LocalOptions, { stdout, parent }: LocalStreams): () => void {
   const parentNow = parent ?? (() => process.ppid);
@@ -186,7 +192,7 @@ function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: L
     stderr.write(`[${event.runtime} ${event.pid ?? '-'}] ${escapeControls(event.line)}\n`);
     return;
   }
-  // Report starts and stops only; other changes are too frequent.
+  // Print only starts and stops. Other changes are too frequent.
   if (event.type === 'session' && QUIET_CHANGES.has(event.change)) return;
   if (event.type === 'request') return;
   if (json) stdout.write(`${JSON.stringify({ event: event.type, ...withoutType(event) })}\n`);
@@ -268,7 +274,7 @@ function formatSummary(local: LocalRuntime): string {
   const { url, region, account, runtimes, gateways, env } = local;
   const isWindows = process.platform === 'win32';
   const assign = isWindows ? 'set' : 'export';
-  // Real AWS credentials would override or mix with these.
+  // Variables of real AWS credentials would override these or be mixed with them.
   const unset = isWindows
     ? ['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_DEFAULT_PROFILE', 'AWS_SECURITY_TOKEN'].map(
         (name) => `  set ${name}=`,
@@ -296,7 +302,7 @@ function formatSummary(local: LocalRuntime): string {
   ].join('\n');
 }
 
-/** Only the configured ones: most configurations have no users and no clients. */
+/** Formats the sign-in options that the configuration contains. Most configurations have none. */
 function formatSignInOptions(local: LocalRuntime): string[] {
   const { tokenUrl, clients } = local.oauth;
   const lines: string[] = [];

@@ -1,3 +1,5 @@
+// The verbs `log`, `audit verify` and `audit find`.
+
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
@@ -25,7 +27,7 @@ export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
   readonly json?: boolean | undefined;
   /** Any id of a session. */
   readonly session?: string | undefined;
-  /** Maximum number of existing records to print. */
+  /** Maximum number of existing records to print. Default: 100. */
   readonly limit?: number | undefined;
 }
 
@@ -37,9 +39,11 @@ interface Streams {
 const LIMIT = 100;
 
 /**
- * Prints the journal records of all programs by time. With `follow`, continues with new records.
+ * Runs the verb `log`: prints the journal records of all programs by time. With `follow`, also
+ * prints new records.
  *
- * @param signal Ends `follow`.
+ * @param signal Stops following.
+ * @returns 0.
  * @throws {AgentCoreError} `usage` if the session is not in the journal.
  */
 export async function runLog(
@@ -69,7 +73,7 @@ export async function runLog(
   streams.stdout.write(lines.map(({ line }) => `${line}\n`).join(''));
   if (!options.follow) return 0;
 
-  // Skip records that were read above. Files only grow, so a count per file is enough.
+  // Skip the records printed above. Files only grow, so a count for each file is enough.
   const seen = new Map(files.map(({ path, records }) => [path, records.length]));
   for await (const { path, record, head } of followJournal(folder, signal, { from: 'start' })) {
     const left = seen.get(path) ?? 0;
@@ -90,10 +94,10 @@ async function findSessionIds(
   if (session === undefined) return undefined;
   const { entries } = await readSessions({
     folder,
-    // The log does not need the sessions' end times.
+    // Only the ids are used, so any timeouts are sufficient.
     lifecycles: { of: async () => () => DEFAULT_LIFECYCLE },
     now: Date.now,
-    // Their records remain in the journal.
+    // These sessions are not listed, but their records remain in the journal.
     unlisted: ['lost', 'dismissed'],
   });
   return new Set(getRecordIds(findSession(entries, session)));
@@ -109,7 +113,7 @@ function formatLogLine(
   return JSON.stringify({ ...record, program, pid, host });
 }
 
-/** Waits if the reader is slower than the programs. */
+/** Waits until the reader can take more. */
 async function write(stream: NodeJS.WritableStream, text: string): Promise<void> {
   if (stream.write(text)) return;
   await new Promise<void>((resolve) => {
@@ -121,8 +125,8 @@ async function write(stream: NodeJS.WritableStream, text: string): Promise<void>
 export interface AuditVerifyOptions {
   readonly json?: boolean | undefined;
   /**
-   * File with earlier `--json` output. It must be kept where the writers of the audit log cannot
-   * change it.
+   * File with the output of an earlier `--json`. Programs with access to the audit log must not be
+   * able to change it.
    */
   readonly noted?: string | undefined;
 }
@@ -133,9 +137,9 @@ interface AuditStreams {
 }
 
 /**
- * Verifies that the audit log is unchanged.
+ * Runs the verb `audit verify`: checks the hash chains of the audit log.
  *
- * @returns 0 if unchanged, 1 if a record was changed, removed or added.
+ * @returns 0 if the log is unchanged, 1 if a record was changed, removed or added.
  * @throws {AgentCoreError} `config` if the `noted` file is invalid.
  */
 export async function runAuditVerify(
@@ -165,11 +169,11 @@ export interface AuditFindOptions {
   readonly json?: boolean | undefined;
 }
 
-/** `<email:1f3a5b7c9d0e2f46>`, or its id alone. */
+/** A token, such as `<email:1f3a5b7c9d0e2f46>`, or its id alone. */
 const TOKEN = /^(?:<?[a-z][a-z\d-]{0,31}:)?([\da-f]{16})>?$/i;
 
 /**
- * Lists the calls that issued or restored a redaction token.
+ * Runs the verb `audit find`: lists the calls in which a redaction token was issued or restored.
  *
  * @returns 0 if there are any, 1 if there are none or a file could not be read.
  * @throws {AgentCoreError} `usage` if the token is invalid.

@@ -1,3 +1,5 @@
+// The verbs `login` and `logout`, with prompts for terminals and for scripts.
+
 import { existsSync } from 'node:fs';
 import { openNetwork } from '../aws/endpoints.ts';
 import { login } from '../aws/sso/login.ts';
@@ -24,11 +26,11 @@ interface Streams {
 }
 
 export interface LoginArguments extends SsoChoice {
-  /** Use a device code, for a browser on another machine. */
+  /** Use the device flow, for a browser on another machine. */
   readonly device?: boolean | undefined;
-  /** If false, print the URL for the user to open. */
+  /** If false, only print the URL. */
   readonly browser?: boolean | undefined;
-  /** Only show the login state. */
+  /** Only print the login state. */
   readonly status?: boolean | undefined;
   /** Sign in even if the login is valid. */
   readonly force?: boolean | undefined;
@@ -38,12 +40,12 @@ export interface LoginArguments extends SsoChoice {
 export type LogoutArguments = SsoChoice & Pick<LoginArguments, 'json'>;
 
 /**
- * Signs in to an SSO session, or shows its login state.
+ * Runs the verb `login`: signs in to an SSO session, or prints its login state.
  *
- * @param open Opens a page in the user's browser; rejects if it cannot.
+ * @param open Opens a page in the user's browser. Rejects if it cannot.
  * @returns 0 if the user is signed in, 1 if `--status` finds no login, 130 if cancelled.
- * @throws {AgentCoreError} `usage` or `config` if no session is configured; otherwise like
- * {@link login}.
+ * @throws {AgentCoreError} `usage` or `config` if no session is configured; otherwise like {@link
+ *   login}.
  */
 export async function runLogin(
   options: LoginArguments,
@@ -79,7 +81,13 @@ export async function runLogin(
   }
 }
 
-/** Ends the session's login here and at AWS. If the sign-out at AWS fails, prints a warning. */
+/**
+ * Runs the verb `logout`: signs out of an SSO session here and at AWS. If the request to AWS fails,
+ * prints a warning.
+ *
+ * @returns 0; 130 if cancelled.
+ * @throws {AgentCoreError} `usage` or `config` if no session is configured.
+ */
 export async function runLogout(
   options: LogoutArguments,
   env: Environment,
@@ -110,8 +118,8 @@ export async function runLogout(
 }
 
 /**
- * True if a browser started by this program would run on another machine than the user's, or could
- * not reach the loopback callback.
+ * Whether no local browser can complete the sign-in. It would run on another machine than the
+ * user's, or could not reach the loopback callback.
  */
 export function isBrowserUnavailable(
   env: Environment,
@@ -124,7 +132,8 @@ export function isBrowserUnavailable(
   if (isRemote || isContainer) return true;
   if (platform !== 'linux') return false;
   if (exists('/.dockerenv') || exists('/run/.containerenv')) return true;
-  // WSL opens pages in the Windows browser, which can reach WSL's loopback addresses.
+  // WSL opens pages in the browser of Windows. This browser can reach the loopback addresses of
+  // WSL.
   return !env.DISPLAY && !env.WAYLAND_DISPLAY && !env.WSL_DISTRO_NAME;
 }
 
@@ -157,16 +166,17 @@ function formatLoginStatus(session: SsoSession, status: LoginStatus): string {
 }
 
 /**
- * Escape sequence for copying a text to the clipboard (OSC 52), also over SSH. Terminals without
- * support ignore it.
+ * Creates an escape sequence to copy a text to the clipboard (OSC 52). It also works over SSH.
+ * Other terminals ignore it.
  */
 function createClipboardSequence(text: string): string {
   return `\x1b]52;c;${Buffer.from(text).toString('base64')}\x07`;
 }
 
-/** If `undefined`, the URL is printed for the user to open. */
+/** Opens a page in the browser. If `undefined`, the user opens the printed URL. */
 type Open = ((url: string) => Promise<unknown>) | undefined;
 
+/** Shows the sign-in page and the code as text for people. */
 class TerminalPrompts implements LoginPrompts {
   readonly #streams: Streams;
   readonly #copies: boolean;
@@ -186,7 +196,7 @@ class TerminalPrompts implements LoginPrompts {
     return isShown(this.#open, url);
   }
 
-  /** Sanitizes server text: terminals interpret control characters. */
+  /** Sanitizes text from the server, because terminals interpret control characters. */
   showCode({ userCode, verificationUri, verificationUriComplete, expiresAt }: SignInCode): void {
     const short = verificationUriComplete && [
       'or open it with the code filled in:',
@@ -210,6 +220,7 @@ class TerminalPrompts implements LoginPrompts {
   }
 }
 
+/** Shows the sign-in page and the code as one JSON object per line. */
 class JsonPrompts implements LoginPrompts {
   readonly #streams: Streams;
   readonly #open: Open;

@@ -1,3 +1,5 @@
+// The verbs `policy check`, `explain`, `init` and `test`.
+
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -19,7 +21,7 @@ import {
   MAX_DOCUMENT_BYTES,
 } from '../policy/documents/source-text.ts';
 
-/** Maximum size of a file with a `tools/list` result: AgentCore's largest message. */
+/** Maximum bytes of a file with a `tools/list` result. Source: the payload limit of AgentCore. */
 const MAX_LIST_BYTES = 100 * 1024 * 1024;
 
 interface Streams {
@@ -28,16 +30,16 @@ interface Streams {
 }
 
 interface OfDocuments {
-  /** Documents. Default: those that apply to the proxy. */
+  /** Paths of policy documents. Default: the documents of the proxy. */
   readonly files?: readonly string[] | undefined;
   readonly json?: boolean | undefined;
 }
 
 export interface PolicyExplainOptions extends OfDocuments {
-  /** Tool name; alternative to `method`. */
+  /** Name of a tool. Excludes `method`. */
   readonly tool?: string | undefined;
   readonly method?: string | undefined;
-  /** JSON object with the arguments of the tool, or the params of the method. */
+  /** JSON object: the arguments of the tool, or the params of the method. */
   readonly args?: string | undefined;
   readonly caller?: string | undefined;
   readonly runtime?: string | undefined;
@@ -54,14 +56,14 @@ export interface PolicyTestOptions {
 
 export interface PolicyInitOptions {
   readonly runtime?: string | undefined;
-  /** File with a `tools/list` result, used instead of a live one. */
+  /** File with a `tools/list` result. Default: the tools are listed from the runtime. */
   readonly tools?: string | undefined;
   /** Output file. Default: stdout. */
   readonly out?: string | undefined;
 }
 
 /**
- * Checks documents and prints each problem as `FILE:LINE:COLUMN: FIELD: problem`.
+ * Runs the verb `policy check`: prints each problem as `FILE:LINE:COLUMN: FIELD: problem`.
  *
  * @returns the exit code: 1 if there is a problem.
  * @throws {AgentCoreError} `usage` if there is no document.
@@ -87,7 +89,8 @@ export async function runPolicyCheck(
 }
 
 /**
- * Prints the decision of the documents on a call, and the deciding rule.
+ * Runs the verb `policy explain`: prints the decision on a call, the deciding rule and the limits
+ * that count the call.
  *
  * @returns the exit code: 0 for any decision.
  * @throws {AgentCoreError} `usage`, or `config` for an invalid document.
@@ -138,10 +141,11 @@ export async function runPolicyExplain(
 }
 
 /**
- * Generates an initial policy from a runtime's tools.
+ * Runs the verb `policy init`: generates a policy from the tools of a runtime.
  *
- * @throws {AgentCoreError} `usage` if the file exists, `config` if it could not be written; errors
- * of the listing.
+ * @returns 0.
+ * @throws {AgentCoreError} `usage` if the output file exists, `config` if it could not be written;
+ *   otherwise like {@link listTools}.
  */
 export async function runPolicyInit(
   options: PolicyInitOptions,
@@ -173,7 +177,7 @@ export async function runPolicyInit(
 }
 
 /**
- * Runs a file of examples.
+ * Runs the verb `policy test`: compares decisions with a file of examples.
  *
  * @returns the exit code: 1 if a decision differs from its example.
  * @throws {AgentCoreError} `config` if a file is invalid.
@@ -245,7 +249,7 @@ function readValid(options: OfDocuments, env: Environment) {
   return read.flatMap(({ file, text, policy }) => (policy ? [{ file, text, policy }] : []));
 }
 
-/** Accepts a response, its result, or only the array of tools. */
+/** Reads the tools from a JSON-RPC response, its result, or an array of tools. */
 function readTools(path: string): JsonObject[] {
   const text = readRegularText(path, MAX_LIST_BYTES);
   let value: unknown;
@@ -260,7 +264,7 @@ function readTools(path: string): JsonObject[] {
   throw new AgentCoreError('config', `${path} holds no result of tools/list`);
 }
 
-/** The runtime that the proxy would call. */
+/** ARN or URL of the proxy's target. */
 function getRuntimeArn(env: Environment): string | undefined {
   return env.AGENTCORE_AGENT_ARN || env.AGENT_ARN;
 }

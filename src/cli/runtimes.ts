@@ -17,9 +17,9 @@ export interface RuntimesArguments {
   readonly profile?: readonly string[] | undefined;
   readonly region?: readonly string[] | undefined;
   readonly allProfiles?: boolean | undefined;
-  /** Role to assume first. */
+  /** ARN of a role to assume first. */
   readonly role?: string | undefined;
-  /** Default: true. */
+  /** Whether to list gateways too. Default: true. */
   readonly gateways?: boolean | undefined;
   readonly versions?: boolean | undefined;
   readonly refresh?: boolean | undefined;
@@ -29,9 +29,10 @@ export interface RuntimesArguments {
 }
 
 /**
- * Lists the runtimes and gateways of the selected profiles and regions, with their possible uses.
+ * Runs the verb `runtimes`: lists the runtimes and gateways of the selected profiles and regions,
+ * with their possible uses.
  *
- * @returns 1 if every place failed.
+ * @returns 0; 1 if all profiles and regions failed.
  * @throws {AgentCoreError} `usage` for an invalid selection, or if no region is configured.
  */
 export async function runRuntimes(
@@ -72,7 +73,7 @@ export async function runRuntimes(
   return found.some(hasSucceeded) || problems.length === 0 ? 0 : 1;
 }
 
-/** True if AWS returned anything now, or everything a short while ago. */
+/** Whether there is no problem, or AWS has returned a list now. */
 function hasSucceeded({ runtimes, gateways, problems }: DiscoveredScope): boolean {
   if (problems.length === 0) return true;
   return runtimes?.source === 'aws' || gateways?.source === 'aws';
@@ -96,18 +97,19 @@ interface ListOptions {
   readonly width: number;
 }
 
-/** A runtime or gateway with its profiles: several profiles may list the same one. */
+/** A runtime or gateway, with all profiles in whose lists it is. */
 interface Row {
   readonly target: DiscoveredRuntime | DiscoveredGateway;
   readonly profiles: readonly string[];
 }
 
-/** Number of newest versions to list. */
+/** Maximum number of versions to print, newest first. */
 const NEWEST = 5;
 
-/** Maximum number of names for the same use. */
+/** Maximum number of names to print for the same use. */
 const NAMED = 8;
 
+/** Milliseconds. A younger cached list counts as current. */
 const JUST_NOW = 10_000;
 
 /** Formats runtimes and gateways as a table, with their possible uses and the age of the data. */
@@ -124,12 +126,12 @@ function formatRuntimeList(found: readonly DiscoveredScope[], options: ListOptio
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** Formats problems. Problems of the same kind are grouped. */
+/** Formats problems. Those of the same kind and scope become one line. */
 function formatProblems(problems: readonly Problem[]): readonly string[] {
   const groups = new Map<string, Problem[]>();
   for (const problem of problems) {
     const { place, api, kind, sentence } = problem;
-    // Invalid credentials fail in every region.
+    // Invalid credentials fail in all regions, so omit the region.
     const where =
       kind === 'credentials' ? formatScopeName({ profile: place.profile }) : formatScopeName(place);
     const what = api && problem.subject ? `${api} ${kind}` : sentence;
@@ -159,7 +161,7 @@ function createRows(found: readonly DiscoveredScope[]): readonly Row[] {
   return [...rows.values()];
 }
 
-/** Prefer the profile that can read more fields. */
+/** Number of fields that a profile can read. Of two profiles, the one with more fields is used. */
 function countFields(target: object): number {
   return Object.values(target).filter((value) => value !== undefined).length;
 }
@@ -194,7 +196,7 @@ function createCells(rows: readonly Row[], { arns, withVersions }: ListOptions):
   );
 }
 
-/** `DEFAULT → 3`; during an update `DEFAULT → 3 (→ 4)`. */
+/** Formats the endpoints. Examples: `DEFAULT → 3`; during an update `DEFAULT → 3 (→ 4)`. */
 function formatEndpoint(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return '-';
   if (target.endpoints === undefined) return '?';
@@ -214,7 +216,7 @@ function formatVersion(target: DiscoveredRuntime | DiscoveredGateway): string {
   return `${newest.join(', ')}${older > 0 ? ` and ${older} older` : ''}`;
 }
 
-/** The possible uses, with the targets of each. */
+/** Formats the possible uses, with the names of the targets for each. */
 function formatUses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[]): string[] {
   const names = new Map<string, string[]>();
   for (const target of targets) {

@@ -1,3 +1,5 @@
+// The verbs of `agentcore-mcp sessions`: list, show, stop, dismiss and prune.
+
 import { basename } from 'node:path';
 import { formatCost, RUNTIME_PRICES, sumCosts } from '../aws/pricing.ts';
 import type { Environment } from '../base/environment.ts';
@@ -19,35 +21,35 @@ interface Streams {
   readonly stderr: NodeJS.WritableStream;
 }
 
-/** Selection of sessions. */
+/** The selection of sessions: by ids, all, or orphaned. */
 interface StopChoice {
   readonly ids: readonly string[];
-  /** All sessions that may bill. */
+  /** All sessions that may be billed. */
   readonly all?: boolean | undefined;
   readonly orphaned?: boolean | undefined;
 }
 
-/** Number of latest records shown with a session. */
+/** Maximum number of records printed with a session. */
 const LAST_RECORDS = 20;
 
 const DAY = 24 * 3_600_000;
 
-/** Verbs of `agentcore-mcp sessions`, over the journal of all programs of this user. */
+/** The verbs of `agentcore-mcp sessions`. They use the journal of all programs of this user. */
 export class SessionsCommand {
   readonly #streams: Streams;
   readonly #sessions: SessionStore;
 
-  /**
-   * @throws {AgentCoreError} `usage` if the environment names an invalid state folder.
-   */
+  /** @throws {AgentCoreError} `usage` if the state directory in the environment is invalid. */
   constructor(env: Environment, streams: Streams) {
     this.#streams = streams;
     this.#sessions = new SessionStore(env, 'cli');
   }
 
   /**
-   * Lists sessions that may bill or that ended within a day. With `all` or `json`, lists every
-   * session.
+   * Prints the sessions that may be billed or have ended within a day. With `all` or `json`, prints
+   * all sessions.
+   *
+   * @returns 0.
    */
   async list(options: { readonly all?: boolean; readonly json?: boolean }): Promise<number> {
     const entries = await this.#read();
@@ -58,10 +60,13 @@ export class SessionsCommand {
   }
 
   /**
+   * Prints one session and its last records.
+   *
+   * @returns 0.
    * @throws {AgentCoreError} `usage` if the id matches no session or several.
    */
   async show(id: string, options: { readonly json?: boolean }): Promise<number> {
-    // Their records remain in the journal.
+    // These sessions are not listed, but their records remain in the journal.
     const entry = findSession(await this.#read(['lost', 'dismissed']), id);
     const records = await this.#sessions.readRecords(entry);
     if (options.json) return this.#say(`${JSON.stringify({ ...entry, records }, null, 2)}\n`);
@@ -71,9 +76,9 @@ export class SessionsCommand {
   }
 
   /**
-   * Stops sessions with the credentials that started them, and records the outcome.
+   * Stops sessions with the credentials of their start, and records the outcome.
    *
-   * @returns 0 if all are stopped or were gone, else 1.
+   * @returns 0 if all are stopped or were already gone, else 1.
    * @throws {AgentCoreError} `usage` if no session is named or one is not in the journal.
    */
   async stop(choice: StopChoice, signal: AbortSignal): Promise<number> {
@@ -100,6 +105,7 @@ export class SessionsCommand {
   /**
    * Removes orphaned sessions from the list.
    *
+   * @returns 0.
    * @throws {AgentCoreError} `usage` if no session is named or one is not orphaned.
    */
   async dismiss(choice: Pick<StopChoice, 'ids' | 'orphaned'>): Promise<number> {
@@ -120,7 +126,10 @@ export class SessionsCommand {
   }
 
   /**
-   * Removes journal files older than `olderThan` days, unless they contain a session that may run.
+   * Removes old journal files. Files of sessions that may still run are never removed.
+   *
+   * @param options.olderThan Days. Default: 1.
+   * @returns 0.
    */
   async prune(options: { readonly olderThan?: number; readonly json?: boolean }): Promise<number> {
     const maxAge = (options.olderThan ?? 1) * DAY;
@@ -169,10 +178,10 @@ function formatResult(result: StopResult): string {
   }
 }
 
-/** Milliseconds for which an ended session stays in the list. */
+/** Milliseconds. Sessions that ended earlier are hidden. */
 const RECENT = 24 * 3_600_000;
 
-/** By importance: a narrow terminal cuts off the last columns. */
+/** Columns in the order of importance, because a narrow terminal cuts off the last ones. */
 const COLUMNS = [
   'ID',
   'STATE',
@@ -186,7 +195,7 @@ const COLUMNS = [
 ];
 
 interface ListOptions {
-  /** Include sessions that ended more than a day ago. */
+  /** Includes sessions that ended more than a day ago. */
   readonly all: boolean;
   readonly now: number;
   /** Terminal width in characters. */
@@ -232,7 +241,7 @@ function createRow(entry: SessionInfo, id: string): string[] {
     formatDuration(entry.age),
     formatCost(entry.cost),
     mayBill ? formatCost(entry.costToCome) : '-',
-    // The idle timer does not run during calls.
+    // The idle timeout does not run during a call.
     state === 'active' ? '-' : left(idleLeft),
     left(lifetimeLeft),
     programs.map(({ program, pid }) => sanitizeForTerminal(`${program} ${pid}`)).join(', '),

@@ -1,3 +1,5 @@
+// The verb `smoke`: its options, exit codes and output.
+
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -14,26 +16,25 @@ import {
 import { readProxySettings } from '../programs/proxy-settings.ts';
 
 export interface SmokeOptions {
-  /** ARN of the runtime. Default: from the environment. */
+  /** ARN of the runtime. Default: `AGENTCORE_AGENT_ARN`. */
   readonly runtime?: string | undefined;
   readonly tool?: string | undefined;
   /** Arguments of `tool`, as a JSON object. */
   readonly args?: string | undefined;
-  /**
-   * Tool that samples, as `NAME` or `NAME=JSON` with its arguments. The next two have the same
-   * form.
-   */
+  /** Tool for sampling, as `NAME` or `NAME=JSON` with its arguments. */
   readonly sample?: string | undefined;
+  /** Tool for elicitation, in the same form. */
   readonly elicit?: string | undefined;
+  /** Tool for progress, in the same form. */
   readonly progress?: string | undefined;
-  /** Required MCP revision. */
+  /** Required MCP revision, from 2026-07-28 on. */
   readonly protocol?: string | undefined;
-  /** Seconds for each step. */
+  /** Timeout of each step in seconds. Default: 60. */
   readonly timeout?: number | undefined;
   readonly json?: boolean | undefined;
 }
 
-/** Exit codes by failed step. If several failed, the first one counts. */
+/** Exit codes by failed step. If several steps fail, the first one counts. */
 const EXIT_CODES: Readonly<Record<StepName, number>> = {
   initialize: 10,
   list: 11,
@@ -44,16 +45,18 @@ const EXIT_CODES: Readonly<Record<StepName, number>> = {
   stop: 16,
 };
 
-/** Without warm capacity, a microVM takes about twenty seconds to start. */
+/** Default timeout of a step. Without warm capacity, a microVM starts in about 20 seconds. */
 const TIMEOUT_SECONDS = 60;
 
-/** Lines of the proxy's stderr to show after a failure. */
+/** Maximum lines of the proxy's stderr to print after a failure. */
 const MAX_LINES = 10;
 
+/** Log levels at which the proxy prints warnings. */
 const HEARD_LEVELS = /^(debug|info|notice|warn|warning)$/i;
 
 /**
- * Runs the steps of a client against a runtime, through the proxy. Prints a line for each step.
+ * Runs the verb `smoke`: each step of a client against a runtime, through the proxy. Prints one
+ * line for each step.
  *
  * @returns the exit code: 0, or the code of the first failed step.
  * @throws {AgentCoreError} `usage`, before the proxy starts.
@@ -106,12 +109,15 @@ function createSmokeEnvironment({ runtime }: SmokeOptions, env: Environment): No
   return {
     ...env,
     ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
-    // Warnings must be visible: a session that could not be stopped is one.
+    // Warnings must be visible, for example if a session could not be stopped.
     LOG_LEVEL: HEARD_LEVELS.test(env.LOG_LEVEL ?? '') ? env.LOG_LEVEL : 'warning',
   };
 }
 
-/** `proxy.js` is next to the program or, from a chunk, one folder up. */
+/**
+ * `proxy.js` is in the same directory or, from a chunk, one directory up. From source, it is in
+ * `dist`.
+ */
 function resolveProxyPath(): string {
   const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));

@@ -1,3 +1,6 @@
+// An MCP client for the proxy: the transport that runs the proxy, and the list of a runtime's
+// tools.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,15 +19,18 @@ import type { JsonObject } from '../mcp/message.ts';
 import { readPages } from '../mcp/protocol.ts';
 import { readProxySettings } from '../programs/proxy-settings.ts';
 
-/** Milliseconds. A proxy that still ends its session exits within nine seconds. */
+/**
+ * Milliseconds until the proxy is killed. If the proxy still stops its session, it exits within
+ * nine seconds.
+ */
 const END_TIMEOUT = 12_000;
 
-/** Maximum characters of the proxy's stderr to keep. */
+/** Maximum characters of the proxy's stderr in memory. The last ones are kept. */
 const STDERR_LIMIT = 16_384;
 
 /**
- * Runs the proxy in its own process, as a client does. Unlike the SDK's transport, it waits for the
- * proxy's exit and reports the result.
+ * Runs the proxy in a child process, as a client does. Unlike the transport of the MCP SDK, it
+ * waits for the exit of the proxy and reports its outcome.
  */
 export class ProxyTransport implements Transport {
   onclose?: () => void;
@@ -44,12 +50,12 @@ export class ProxyTransport implements Transport {
     this.#env = env;
   }
 
-  /** The end of the proxy's stderr. */
+  /** The last part of the proxy's stderr. */
   get stderr(): string {
     return this.#stderr;
   }
 
-  /** True if this process ended the proxy; false if the proxy exits by itself. */
+  /** True after {@link end} was called. False if the proxy has exited by itself. */
   get isEnding(): boolean {
     return this.#isEnding;
   }
@@ -68,7 +74,7 @@ export class ProxyTransport implements Transport {
         this.onclose?.();
       });
     });
-    // The proxy closes its stdin if it exits early, so writes may fail.
+    // If the proxy exits early, its stdin is closed, and writes fail.
     child.stdin.on('error', (error) => this.onerror?.(error));
     child.stdout.on('data', (bytes: Buffer) => this.#read(bytes));
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -81,14 +87,16 @@ export class ProxyTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    // The client closes the transport after a failed connect. `end` reports the exit.
+    // The MCP client closes the transport after a failed connect. {@link end} has the outcome of
+    // the exit.
     await this.end().catch(() => undefined);
   }
 
   /**
-   * Ends the proxy's input and waits for its exit. Kills the proxy after the timeout.
+   * Closes the proxy's stdin and waits for its exit. Kills the proxy after the timeout.
    *
-   * @throws {AgentCoreError} with the exit reason, if the exit was not clean.
+   * @throws {AgentCoreError} `shutdown`, with the reason, if the exit code is not 0 or the proxy
+   *   was killed.
    */
   async end(): Promise<void> {
     this.#isEnding = true;
@@ -111,8 +119,8 @@ export class ProxyTransport implements Transport {
       for (;;) {
         const message = this.#buffer.readMessage();
         if (message === null) return;
-        // The client handles a response before a notification that arrived just ahead of it, and
-        // would drop the last progress. One event loop turn per message keeps the order.
+        // Pass one message per turn of the event loop. Otherwise, the MCP client handles a response
+        // before the notification ahead of it, and drops the last progress.
         setImmediate(() => this.onmessage?.(message));
       }
     } catch (thrown) {
@@ -121,15 +129,16 @@ export class ProxyTransport implements Transport {
   }
 }
 
-/** Milliseconds. Without warm capacity, a microVM takes about twenty seconds to start. */
+/** Milliseconds. Without warm capacity, a microVM starts in about 20 seconds. */
 const LIST_TOOLS_TIMEOUT_MS = 60_000;
 
 /**
- * Lists a runtime's tools through the proxy, without the policies of AGENTCORE_POLICY: `policy
- * init` is about to write them.
+ * Lists the tools of a runtime through the proxy. Ignores the policies of `AGENTCORE_POLICY`,
+ * because `policy init` is going to write them.
  *
+ * @param runtime ARN of the runtime. Default: from the environment.
  * @throws {AgentCoreError} `usage` if the proxy would reject the settings, `connection` if the
- * tools could not be listed.
+ *   tools could not be listed.
  */
 export async function listTools(
   runtime: string | undefined,
@@ -137,7 +146,7 @@ export async function listTools(
 ): Promise<JsonObject[]> {
   const { AGENTCORE_POLICY: _, ...rest } = env;
   const proxyEnv = { ...rest, ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }) };
-  // Validate first, so that invalid settings are not reported as an exit of the proxy.
+  // Validate first, so invalid settings are not reported as an exit of the proxy.
   readProxySettings(proxyEnv);
   const transport = new ProxyTransport(resolveProxyPath(), proxyEnv);
   const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
@@ -162,7 +171,10 @@ export async function listTools(
   }
 }
 
-/** `proxy.js` is next to the program or, from a chunk, one folder up. */
+/**
+ * `proxy.js` is in the same directory or, from a chunk, one directory up. From source, it is in
+ * `dist`.
+ */
 function resolveProxyPath(): string {
   const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
   const paths = places.map((path) => fileURLToPath(new URL(path, import.meta.url)));

@@ -1,3 +1,6 @@
+// The smoke test: each kind of client operation against a server, with sample arguments from the
+// tools' schemas.
+
 import { Client, type Tool } from '@modelcontextprotocol/client';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import type { ProxyTransport } from './proxy-client.ts';
@@ -7,7 +10,7 @@ export type StepName = 'initialize' | 'list' | 'call' | SampleBehavior | 'stop';
 export interface StepOutcome {
   readonly step: StepName;
   readonly status: 'ok' | 'failed' | 'skipped';
-  /** Result, failure or reason for skipping, on one line. */
+  /** The result, the error or the reason for skipping, on one line. */
   readonly detail: string;
   readonly milliseconds: number;
 }
@@ -15,23 +18,23 @@ export interface StepOutcome {
 interface SmokeTestOptions {
   readonly transport: ProxyTransport;
   readonly version: string;
-  /** Required MCP revision. If absent, the handshake of revisions up to 2025-11-25. */
+  /** Required MCP revision. If absent, the revisions with a handshake, up to 2025-11-25. */
   readonly protocol: string | undefined;
-  /** Limit for each step, in milliseconds. */
+  /** Timeout of each step in milliseconds. */
   readonly timeout: number;
   readonly call: NamedTool | undefined;
   readonly show: Readonly<Record<SampleBehavior, NamedTool | undefined>>;
-  /** True if the session mode lets the session run on after the proxy ends. */
+  /** Whether the session continues after the exit of the proxy, because of the session mode. */
   readonly leavesSession: boolean;
 }
 
-/** Error code of MCP 2026-07-28 for an unsupported revision. */
+/** Error code for an unsupported revision. Source: MCP 2026-07-28. */
 const NO_SUCH_REVISION = -32022;
 
-/** Maximum characters of a tool's output to show. */
+/** Maximum characters of a tool's output in the detail of a step. */
 const MAX_TEXT_LENGTH = 300;
 
-/** Matches the error of `sessions/session-ending.ts`. */
+/** The warning of `sessions/session-manager.ts` if a session could not be stopped. */
 const NOT_STOPPED = /Could not stop session.*/;
 
 const SHOWN: Readonly<Record<SampleBehavior, string>> = {
@@ -40,7 +43,7 @@ const SHOWN: Readonly<Record<SampleBehavior, string>> = {
   progress: 'reports progress',
 };
 
-/** The reason for skipping a step. */
+/** The result of a skipped step, with the reason. */
 class Skip {
   readonly reason: string;
   constructor(reason: string) {
@@ -48,11 +51,13 @@ class Skip {
   }
 }
 
-/** Runs every kind of client operation against a server once. */
+/**
+ * Runs each kind of client operation once. The calls use tools of the server and sample arguments.
+ */
 export class SmokeTest {
   readonly #options: SmokeTestOptions;
   readonly #client: Client;
-  /** Number of occurrences so far. */
+  /** Number of sampling requests, elicitations and progress notifications so far. */
   readonly #seen: Record<SampleBehavior, number> = { sample: 0, elicit: 0, progress: 0 };
   #tools: readonly Tool[] | undefined;
 
@@ -68,7 +73,7 @@ export class SmokeTest {
     this.#answerTheServer();
   }
 
-  /** Runs the steps. The last step always runs and stops the session of the first. */
+  /** Runs the steps. The last step always runs. It stops the session of the first one. */
   async *steps(): AsyncGenerator<StepOutcome> {
     const began = await this.#step('initialize', () => this.#initialize());
     yield began;
@@ -99,7 +104,10 @@ export class SmokeTest {
     }
   }
 
-  /** The proxy's exit has its own time limit, so `stop` gets none here. */
+  /**
+   * Rejects after the timeout. `stop` has none here, because {@link ProxyTransport.end} has its
+   * own.
+   */
   async #within<T>(work: Promise<T>, step: StepName): Promise<T> {
     if (step === 'stop') return work;
     const { timeout } = this.#options;
@@ -121,7 +129,7 @@ export class SmokeTest {
     const { transport, timeout, protocol } = this.#options;
     const early = new Promise<never>((_, reject) => {
       transport.onclose = () => {
-        // If the client gives up, it ends the proxy first and then throws the reason.
+        // If the client gives up, it first ends the proxy and then throws the reason.
         if (transport.isEnding) return;
         const said = transport.stderr.trim();
         reject(new AgentCoreError('connection', said || 'The proxy ended'));
@@ -234,7 +242,7 @@ function toSingleLine(text: string): string {
   return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH)}…` : line;
 }
 
-/** Supported part of JSON Schema. */
+/** The supported keywords of JSON Schema. */
 interface Schema {
   readonly type?: string | readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -263,12 +271,12 @@ const FORMATS: Readonly<Record<string, string>> = {
   'date-time': '2026-01-01T00:00:00Z',
 };
 
-/** Bound on recursion. Real schemas are less deep. */
+/** Maximum depth of recursion. Real schemas are less deep. */
 const MAX_LEVELS = 16;
 
 /**
- * An object with the required properties of a JSON Schema, or with all of them. Patterns and
- * conditions are ignored, so a schema with them may reject the object.
+ * Creates an object with the required or all properties of a JSON Schema. Ignores patterns and
+ * conditions, so a schema with them may reject the object.
  */
 function createSampleObject(
   schema: object,
@@ -282,7 +290,9 @@ function createSampleObject(
   );
 }
 
-/** A simple value for a schema: the default, the first allowed value, or the smallest value. */
+/**
+ * Creates a simple value for a schema: the default, the first allowed value, or the smallest value.
+ */
 function createSampleValue(schema: Schema, levels: number): unknown {
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;
@@ -321,24 +331,24 @@ function createSampleNumber({ type, minimum, exclusiveMinimum, maximum }: Schema
   return type === 'integer' ? Math.ceil(value) : value;
 }
 
-/** A tool that the user named, with optional arguments. */
+/** A tool named by the user. Without `args`, sample arguments are used. */
 export interface NamedTool {
   readonly name: string;
   readonly args?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A tool call to make. */
+/** The tool call of a step, with its arguments. */
 interface ChosenCall {
   readonly name: string;
   readonly args: Record<string, unknown>;
 }
 
-/** The server behavior that a call demonstrates. */
+/** The behavior of the server to demonstrate: sampling, elicitation or progress. */
 type SampleBehavior = 'sample' | 'elicit' | 'progress';
 
 /**
- * Default tools for each behavior, from this project's samples. Names are compared without case and
- * separators. The verb's help lists them.
+ * Default tools for each behavior, from the samples of this project. Names are compared without
+ * case and separators. The help of the verb lists them.
  */
 const KNOWN: Readonly<Record<SampleBehavior, readonly string[]>> = {
   sample: ['tellstory'],
@@ -347,7 +357,8 @@ const KNOWN: Readonly<Record<SampleBehavior, readonly string[]>> = {
 };
 
 /**
- * Chooses a call that demonstrates a behavior; `undefined` if the server has no known tool for it.
+ * Chooses a call to demonstrate a behavior. `undefined` if the user named no tool and the server
+ * has no default tool.
  *
  * @throws {AgentCoreError} `usage` if the named tool is not in the list.
  */
@@ -362,8 +373,8 @@ function chooseToShow(
 }
 
 /**
- * Chooses a call of the named tool, else of a read-only tool without required arguments;
- * `undefined` if there is none.
+ * Chooses a call of the named tool or, if there is none, of a read-only tool without required
+ * arguments. `undefined` if there is neither.
  *
  * @throws {AgentCoreError} `usage` if the named tool is not in the list.
  */
@@ -394,7 +405,10 @@ function createSampleCall(tool: Tool, args?: Readonly<Record<string, unknown>>):
   };
 }
 
-/** Never call a tool with a destructive hint unless the user named it. */
+/**
+ * Whether the test may call the tool. It calls a tool with a destructive hint only if the user
+ * named it.
+ */
 function isHarmless({ annotations }: Tool): boolean {
   return annotations?.readOnlyHint === true || annotations?.destructiveHint !== true;
 }

@@ -35,12 +35,15 @@ import { ActivityView } from './views/activity-view.ts';
 import { SessionsView } from './views/sessions-view.ts';
 import { BillingStatusBar } from './views/status-bar.ts';
 
-/** Creates all parts and registers them with VS Code. Nothing here waits for disk or network. */
+/**
+ * Creates all parts of the extension and registers them with VS Code. Nothing here waits for the
+ * disk or the network.
+ */
 export function activate(context: vscode.ExtensionContext): void {
   const { version } = context.extension.packageJSON as { readonly version: string };
   const log = openLogChannel();
   const commands = new CommandRegistry(log);
-  // Extension tests run without a user to confirm commands.
+  // No user can confirm commands in extension tests.
   const isTest = context.extensionMode === vscode.ExtensionMode.Test;
   const consent = new CommandConsent(context.workspaceState, !isTest);
   const env = () => getWindowEnvironment(consent.digests('credential_process'));
@@ -69,8 +72,8 @@ export function activate(context: vscode.ExtensionContext): void {
       tokenStep,
       prepareClientSecret(secrets, consent),
       prepareVaultKey(new VaultKey(context.secrets), (line) => log.warn(line)),
-      // After the steps that may confirm a command, because it passes the confirmations on. Before
-      // the local AgentCore, because that step overrides some of its variables.
+      // After the steps that may confirm a command, because this step passes the confirmations on.
+      // Before the local AgentCore, because it overrides some of the variables.
       windowStep,
       prepareLocal(locals, consent),
     ],
@@ -126,7 +129,8 @@ export function activate(context: vscode.ExtensionContext): void {
     new BillingStatusBar(sessionsModel),
     vscode.lm.registerMcpServerDefinitionProvider(PROVIDER_ID, provider),
   );
-  // Loading these files blocks the extension host. Return to VS Code first.
+  // These calls load modules, which blocks the extension host. `setImmediate` lets VS Code finish
+  // the activation first.
   const beginning = setImmediate(() => {
     sessionsModel.start();
     approvals.start();

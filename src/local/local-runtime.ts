@@ -1,3 +1,5 @@
+// A local AgentCore: all services on one port, and the interface for tests and for the program.
+
 import { once } from 'node:events';
 import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -54,17 +56,20 @@ const REQUEST_LIMIT = 2000;
 
 const MICROVM_LIMIT = 10_000;
 
-/** Idle limit for connections to a container. The container may close them after a longer time. */
+/**
+ * Idle timeout of connections to a container. It is shorter than usual, because the container may
+ * close them itself.
+ */
 const CONTAINER_IDLE_MS = 1500;
 
 export interface LocalRuntimeOptions {
-  /** Used for signatures, timeouts and lifetimes. Default: the system clock. */
+  /** The clock for signatures, timeouts and lifetimes. Default: the system clock. */
   readonly clock?: Clock;
-  /** Number of requests to keep. Default: 2000. */
+  /** Maximum number of requests in memory. Default: 2000. */
   readonly requestLimit?: number;
-  /** Number of deliveries to keep, with their bodies. Default: 0. */
+  /** Maximum number of deliveries in memory, with their bodies. Default: 0. */
   readonly deliveryLimit?: number;
-  /** Number of microVMs to keep. Default: 10,000. */
+  /** Maximum number of microVMs in memory. Default: 10,000. */
   readonly microVmLimit?: number;
   readonly listener?: LocalListener;
 }
@@ -80,17 +85,25 @@ interface LocalRuntimeInfo {
   readonly invocationUrl: string;
 }
 
-/** AgentCore and its authentication services on one loopback port. */
+/** A running local AgentCore: AgentCore and its authentication services on one loopback port. */
 export interface LocalRuntime {
   /** `http://127.0.0.1:PORT`, the endpoint of all services. */
   readonly url: string;
   readonly region: string;
   readonly account: string;
   readonly runtimes: readonly LocalRuntimeInfo[];
-  /** @throws {AgentCoreError} `usage` if no runtime has this name. */
+  /**
+   * Returns a runtime.
+   *
+   * @throws {AgentCoreError} `usage` if there is none with this name.
+   */
   runtime(name: string): LocalRuntimeInfo;
   readonly gateways: readonly LocalGatewayInfo[];
-  /** @throws {AgentCoreError} `usage` if no gateway has this name. */
+  /**
+   * Returns a gateway.
+   *
+   * @throws {AgentCoreError} `usage` if there is none with this name.
+   */
   gateway(name: string): LocalGatewayInfo;
   readonly oauth: LocalOAuth;
   /** The first access key of the configuration. */
@@ -101,21 +114,24 @@ export interface LocalRuntime {
   };
   /** Environment variables for a client. */
   readonly env: Readonly<Record<string, string>>;
-  /** All runtime sessions, running and stopped. With `runtime`, only those of one runtime. */
+  /**
+   * Returns all runtime sessions, including stopped ones. With `runtime`, only those of one
+   * runtime.
+   */
   sessions(runtime?: string): SessionRecord[];
   /**
-   * Received requests, oldest first. Live: the array grows, and records change until the response
-   * ends.
+   * Received requests, oldest first. The array is live, and a record changes until its response is
+   * complete.
    */
   readonly requests: readonly RequestRecord[];
   /**
-   * Requests that reached containers, oldest first. Live; empty without a `deliveryLimit`. Does not
-   * include requests answered by the platform itself.
+   * Requests that reached a container, oldest first. The array is live. It is empty without a
+   * `deliveryLimit`. If the platform answered a request itself, the request is not included.
    */
   readonly deliveries: readonly Delivery[];
-  /** All microVMs of sessions, oldest first, including ended ones. Live. */
+  /** All microVMs of sessions, oldest first, including ended ones. The array is live. */
   readonly microVms: readonly MicroVmRecord[];
-  /** Number of container processes: starting, warm, serving and ending. */
+  /** Number of container processes, in all states. */
   readonly containers: number;
   /** Whether the configuration has an `sso` section. */
   readonly hasSso: boolean;
@@ -130,35 +146,43 @@ export interface LocalRuntime {
     clear(): void;
   };
   /**
-   * Replaces the container of a session. Takes a runtime session id or an Mcp-Session-Id. Resolves
-   * when the new container is ready.
+   * Replaces the container of a session. Resolves when the new container is ready.
+   *
+   * @param sessionId A runtime session id or an `Mcp-Session-Id`.
+   * @throws {AgentCoreError} `usage` if there is no such session.
    */
   restartContainer(sessionId: string): Promise<void>;
   /**
-   * Ends the microVM of a session without a grace period, like a host crash. Resolves when it has
-   * ended.
+   * Kills the microVM of a session immediately, as after a crash of the host. Resolves when it has
+   * exited.
+   *
+   * @param sessionId A runtime session id or an `Mcp-Session-Id`.
+   * @throws {AgentCoreError} `usage` if there is no such session.
    */
   killMicroVm(sessionId: string): Promise<void>;
   /** Sets the offset of this clock from the system clock, in seconds. */
   setClockSkew(seconds: number): void;
-  /** Returns a function that removes the listener. */
+  /** Adds a listener. Returns a function to remove it. */
   on(listener: LocalListener): () => void;
   /**
-   * Resolves when `holds` returns true. Checks it now and after each event. `timeoutMs` defaults to
-   * 60 s.
+   * Resolves when `holds` returns true. It is called now and after each event.
+   *
+   * @param what Describes the condition, for the error.
+   * @param timeoutMs Default: 60 s.
+   * @throws {AgentCoreError} `timeout`
    */
   until(holds: () => boolean, what?: string, timeoutMs?: number): Promise<void>;
-  /** Ends all containers and the server. Resolves when all have ended, within a few seconds. */
+  /** Stops all containers and the server. Resolves when all have exited, within a few seconds. */
   close(): Promise<void>;
-  /** Kills all containers without waiting, for process exit. */
+  /** Kills all containers. Synchronous, for the exit of this process. */
   killNow(): void;
 }
 
 /**
- * Starts a local AgentCore.
+ * Starts a local AgentCore from a configuration with defaults.
  *
- * @throws {AgentCoreError} `config` if the configuration is invalid, `connection` if the port is
- *   not free.
+ * @throws {AgentCoreError} `config` if the configuration is invalid, `connection` if the port is in
+ *   use.
  */
 export async function startLocalRuntime(
   config: LocalConfig,
@@ -167,12 +191,14 @@ export async function startLocalRuntime(
   return startResolved(resolveConfig(config), options);
 }
 
-/** Like `startLocalRuntime`, with a resolved configuration. */
+/**
+ * Starts a local AgentCore from a resolved configuration. Throws like {@link startLocalRuntime}.
+ */
 export async function startResolved(
   config: ResolvedConfig,
   options: LocalRuntimeOptions = {},
 ): Promise<LocalRuntime> {
-  // Validate faults first, because they may throw.
+  // Inject the faults first, because an invalid one throws.
   const faults = new Faults(config.runtimes);
   for (const fault of config.faults) faults.inject(fault);
   const clock = new SkewedClock(options.clock ?? systemClock, config.clockSkew * 1000);
@@ -224,7 +250,7 @@ export async function startResolved(
   ];
   const requests = new Newest<RequestRecord>(options.requestLimit ?? REQUEST_LIMIT);
   const server = createServer((request, response) => {
-    // Signatures are checked against this time, and clients correct their clocks by it.
+    // The time by which signatures are checked. Clients correct their clocks by this header.
     response.setHeader('Date', new Date(clock.now()).toUTCString());
     const exchange = new HttpExchange(request, response, clock, (record) =>
       events.emit(() => ({ type: 'request', request: record })),
@@ -232,7 +258,7 @@ export async function startResolved(
     requests.add(exchange.record);
     void dispatch(exchange, services);
   });
-  // A short timeout could close a connection at the moment of its reuse by a client.
+  // With a short timeout, the server could close a connection while a client reuses it.
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(config.port ?? 0, HOST);
   try {
@@ -283,8 +309,7 @@ export async function startResolved(
     server.close();
     server.closeAllConnections();
     const sessions = getSessions();
-    // Do not wait for sessions that are still starting. `fleet.close` ends them within its time
-    // limit.
+    // Do not wait for sessions that are starting. `fleet.close` ends them within its time limit.
     for (const session of sessions) void session.stop('shutdown');
     await fleet.close(CLOSE_GRACE_MS);
     for (const session of sessions) session.dispose();
@@ -355,7 +380,10 @@ export async function startResolved(
   };
 }
 
-/** A target is either a runtime of the configuration or a server of this gateway only. */
+/**
+ * Resolves the targets of a gateway. A target is a runtime, or a server that belongs to this
+ * gateway only.
+ */
 function serveGateway(
   config: GatewayConfig,
   runtimes: readonly ServedRuntime[],

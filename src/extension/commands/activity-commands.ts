@@ -12,14 +12,18 @@ import { type ActivityView, formatEntry, RecordDocuments } from '../views/activi
 /** Maximum number of records in an export. */
 const MAX_EXPORTED = 100_000;
 
-/** @returns the provider of the record documents. */
+/**
+ * Registers the commands of the Replay Log view.
+ *
+ * @returns the provider of the record documents.
+ */
 export function registerReplayLogCommands(
   commands: CommandRegistry,
   log: ActivityView,
 ): vscode.Disposable {
   const documents = new RecordDocuments();
 
-  /** If run on a session, shows only the records of this session. */
+  /** On a session, filters the view by its records. */
   commands.register(Commands.showReplayLog, async (node?: SessionNode) => {
     if (node?.kind === 'session') {
       log.filter = { ...EVERYTHING, sessions: new Set(getRecordIds(node.entry)) };
@@ -119,7 +123,7 @@ async function showAuditReport(report: AuditReport): Promise<void> {
     const nothing = vscode.l10n.t('The audit has no records yet: it begins with the first policy');
     await vscode.window.showInformationMessage(nothing);
   } else {
-    // With a copy of these hashes, the user can later detect records missing at the end.
+    // With a copy of these hashes, the user can later detect the removal of the last records.
     const copy = vscode.l10n.t('Copy Last Hashes');
     const sentence =
       files === 1

@@ -1,3 +1,5 @@
+// Configuration files of other MCP clients: where they are, and how a server is added to one.
+
 import { lstat, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, posix, win32 } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -24,12 +26,15 @@ export interface ServerSnippet {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Snippets never contain this variable. The user sets it in the file or in the environment. */
+/**
+ * The variable for the client secret. Snippets never contain its value. The user sets it in the
+ * file or in the environment.
+ */
 export const SECRET_VARIABLE = 'AGENTCORE_OAUTH_CLIENT_SECRET';
 
 const SECRET_INPUT = 'agentcore-client-secret';
 
-/** The key of the servers in each client's configuration. */
+/** The member with the servers, in the configuration of each client. */
 const SERVERS: Readonly<Record<ClientId, string>> = {
   vscode: 'servers',
   claude: 'mcpServers',
@@ -38,8 +43,9 @@ const SERVERS: Readonly<Record<ClientId, string>> = {
 };
 
 /**
- * Converts an entry to a server of another client: the npm package in this version, and the same
- * environment without secrets. VS Code prompts for the secret and stores it.
+ * Converts an entry to a server for another client. The server runs this version of the npm package
+ * with the same environment, without secrets. In VS Code, the snippet makes VS Code prompt for the
+ * secret.
  *
  * @param files The variables for the AWS files, if the settings define them.
  * @throws {AgentCoreError} `usage` if the entry is on a local AgentCore, because only this
@@ -71,17 +77,17 @@ export function createServerSnippet(
   };
 }
 
-/** Whether the server needs a secret that the snippet omits. */
+/** Whether the server requires a secret. The snippet omits it. */
 export function needsSecret({ authorization }: RuntimeEntry): boolean {
   return authorization.kind === 'oauth';
 }
 
 /**
- * Adds the server to a client's configuration, or replaces the one with its name. Keeps comments
- * and indentation. Adjacent text may be reformatted.
+ * Adds the server to a client's configuration, or replaces the one with its name. Preserves
+ * comments and indentation, but adjacent text may be reformatted.
  *
- * @param text The file without a byte order mark. Empty if there is no file.
- * @param file The path, for errors.
+ * @param text The content of the file without a byte order mark. Empty if there is no file.
+ * @param file The path, for error messages.
  * @throws {AgentCoreError} `config` if the client would not find the server, or if other content
  *   would change.
  */
@@ -124,7 +130,7 @@ export function withServer(
   return after;
 }
 
-/** Whether a client that parses this text finds exactly this server under the name. */
+/** Whether clients would find exactly this server with this name in the text. */
 export function hasServer(
   text: string,
   client: ClientId,
@@ -134,7 +140,7 @@ export function hasServer(
   return isDeepStrictEqual(read(text)[SERVERS[client]]?.[name], snippet);
 }
 
-/** The text for the user to paste: a configuration with only this server. */
+/** Formats a configuration with only this server, for the clipboard. */
 export function formatSnippet(client: ClientId, name: string, snippet: ServerSnippet): string {
   return withServer('', client, name, snippet);
 }
@@ -164,7 +170,7 @@ function editJson(text: string, path: readonly (string | number)[], value: unkno
 
 type Configuration = Readonly<Record<string, Readonly<Record<string, unknown>> | null | undefined>>;
 
-/** Parses like the clients: the last of several members with one name counts. */
+/** Parses like the clients: if a member is duplicated, the last one counts. */
 function read(text: string): Configuration {
   return parse(text, [], { allowTrailingComma: true }) ?? {};
 }
@@ -199,9 +205,7 @@ function readRoot(text: string, fail: (cause: string) => Error): Node {
   throw fail(`it is ${root ? describeType(root) : 'empty'}, not a JSON object`);
 }
 
-/**
- * Returns the value of a member. Rejects duplicates, because readers differ in which one counts.
- */
+/** Returns the value of a member. Rejects duplicates, because parsers disagree about them. */
 function readMember(object: Node, name: string, fail: (cause: string) => Error): Node | undefined {
   const found = (object.children ?? []).filter(({ children }) => children?.[0]?.value === name);
   if (found.length > 1) throw fail(`it has "${name}" ${found.length} times`);
@@ -226,14 +230,14 @@ function isStrictJson(text: string): boolean {
     JSON.parse(text);
     return true;
   } catch {
-    // Invalid JSON has a different error message.
+    // Only comments and trailing commas count. Invalid JSON gets another error message later.
     const errors: ParseError[] = [];
     parse(text, errors, { allowTrailingComma: true });
     return errors.length > 0;
   }
 }
 
-/** The indentation of the file. Two spaces if the file has none. */
+/** Detects the indentation of the file. Default: two spaces. */
 function detectIndentation(text: string): NonNullable<ModificationOptions['formattingOptions']> {
   const [, indent = '  '] = /^([ \t]+)\S/m.exec(text) ?? [];
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
@@ -242,14 +246,14 @@ function detectIndentation(text: string): NonNullable<ModificationOptions['forma
     : { insertSpaces: true, tabSize: indent.length, eol };
 }
 
-/** Configurations have a few kilobytes. A larger file is not a configuration. */
+/** A configuration has a few kilobytes. A larger file is no configuration. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /**
  * Reads a client's configuration without its byte order mark. Returns an empty string if there is
  * no file.
  *
- * @throws {AgentCoreError} `config` if it is not a regular file of UTF-8 text.
+ * @throws {AgentCoreError} `config` if it is not a regular file with UTF-8 text.
  */
 export async function readConfig(file: string): Promise<string> {
   const fail = (cause: string, details?: { readonly cause: unknown }) =>
@@ -283,10 +287,10 @@ export async function readConfig(file: string): Promise<string> {
 }
 
 /**
- * Replaces the whole configuration. Follows links and keeps mode and owner.
+ * Replaces the whole configuration. Follows symbolic links, and preserves mode and owner.
  *
- * @param before The text from the read. If the file has changed since, it stays as it is.
- * @throws {AgentCoreError} `config` if it has changed or cannot be written.
+ * @param before The text from the read. If the file has changed since then, nothing is written.
+ * @throws {AgentCoreError} `config` if the file has changed or cannot be written.
  */
 export async function writeConfig(file: string, before: string, after: string): Promise<void> {
   if ((await readConfig(file)) !== before) {
@@ -314,12 +318,12 @@ function decode(bytes: Buffer): string | undefined {
 /** A client with a configuration file for MCP servers. */
 export type ClientId = 'vscode' | 'claude' | 'cursor' | 'kiro';
 
-/** The inputs of a path. */
+/** The facts about the machine for the paths of the files. */
 export interface Machine {
   readonly platform: NodeJS.Platform;
   readonly home: string;
   readonly env: Environment;
-  /** Lists the names in a directory. Rejects if it is not a directory. Default: the file system. */
+  /** Lists the names in a directory. Rejects if it is no directory. Default: the file system. */
   readonly listFolder?: ((path: string) => Promise<readonly string[]>) | undefined;
 }
 
@@ -336,7 +340,7 @@ export interface ClientFile {
 /** The VS Code of this window. */
 interface ThisVsCode {
   readonly application: string;
-  /** The extension's global storage, a directory of the VS Code profile. */
+  /** The global storage of the extension, a directory in the VS Code profile. */
   readonly globalStorage: string;
   /** URI of the workspace file or folder, in the format of VS Code's storage. */
   readonly workspace?: string | undefined;
@@ -352,8 +356,8 @@ const VS_CODES = {
 
 /**
  * Finds the configuration files of the user's other clients (sources: the documentation of VS Code,
- * Claude Desktop, Cursor and Kiro). Assumes the usual configuration directory for Claude Desktop on
- * Linux.
+ * Claude Desktop, Cursor and Kiro). On Linux, assumes the usual configuration directory for Claude
+ * Desktop.
  */
 export async function findClientFiles(machine: Machine): Promise<readonly ClientFile[]> {
   const { join } = getPathModule(machine);
@@ -386,8 +390,8 @@ export async function findClientFiles(machine: Machine): Promise<readonly Client
 }
 
 /**
- * The file of this window's VS Code profile, on the machine of the extension host. In a remote
- * window, it applies to all windows of the remote machine.
+ * Finds the file of this window's VS Code profile, on the machine of the extension host. In a
+ * remote window, it applies to all windows of the remote machine.
  */
 export async function findOwnFile(
   { application, globalStorage, workspace }: ThisVsCode,
@@ -398,7 +402,7 @@ export async function findOwnFile(
   const isNamed = basename(dirname(profileFolder)) === 'profiles';
   const user = isNamed ? dirname(dirname(profileFolder)) : profileFolder;
   const { profiles, associations } = await readProfiles(user, machine);
-  // If a profile shares the default profile's storage, only its workspace identifies it.
+  // If a profile shares the storage of the default profile, only the workspace identifies it.
   const id = isNamed ? basename(profileFolder) : workspace && associations[workspace];
   const profile = profiles.find(({ location }) => location === id);
   const own = profile ? join(user, 'profiles', profile.location) : profileFolder;
@@ -410,7 +414,7 @@ interface VsCodeProfile {
   readonly name: string;
   /** The name of its directory below `profiles`. */
   readonly location: string;
-  /** Whether it uses the MCP servers of the default profile. */
+  /** Whether it shares the MCP servers of the default profile. */
   readonly sharesServers: boolean;
 }
 
@@ -433,13 +437,13 @@ async function listProfileFiles(
   ];
 }
 
-/** Reads VS Code's stored profiles. Empty if the file is missing or invalid. */
+/** Reads the profiles in VS Code's storage. Empty if the file is missing or invalid. */
 async function readProfiles(
   user: string,
   machine: Machine,
 ): Promise<{
   readonly profiles: readonly VsCodeProfile[];
-  /** Locations of profiles by workspace URI. */
+  /** Locations of profiles, by the URI of a workspace. */
   readonly associations: Readonly<Record<string, unknown>>;
 }> {
   try {
@@ -466,8 +470,8 @@ interface StoredProfile {
 }
 
 /**
- * The Microsoft Store package reads a private directory instead of `%APPDATA%`. If both exist,
- * returns both.
+ * The directories of Claude Desktop. The Microsoft Store package uses a private directory instead
+ * of `%APPDATA%`. If both exist, returns both.
  */
 async function listClaudeDirectories(machine: Machine): Promise<readonly string[]> {
   const { join } = getPathModule(machine);
@@ -482,7 +486,7 @@ async function listClaudeDirectories(machine: Machine): Promise<readonly string[
   return packaged.length > 0 && !(await isFolder(usual, machine)) ? packaged : [...packaged, usual];
 }
 
-/** The user's configuration directory of desktop applications. */
+/** The user's directory for the configuration of desktop applications. */
 function getApplicationDirectory({ platform, home, env }: Machine): string {
   switch (platform) {
     case 'win32':

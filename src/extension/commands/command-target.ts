@@ -6,20 +6,20 @@ import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { RuntimeStore } from '../settings/runtime-store.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
 
-/** The target of a command. */
+/** The target of a command: a runtime, a gateway or another item. */
 interface Subject {
-  /** ARN of a runtime, a gateway or another item. */
+  /** ARN of a runtime, a gateway or an identity. */
   readonly arn: string | undefined;
   /** The entry in the settings. */
   readonly entry: RuntimeEntry | undefined;
-  /** The AWS description and the profile, if the target was discovered. */
+  /** The target as described by AWS, if it was discovered. */
   readonly found: DiscoveredRuntime | DiscoveredGateway | undefined;
   readonly profile: string | undefined;
-  /** The endpoint to call. */
+  /** The endpoint. */
   readonly qualifier: string | undefined;
 }
 
-/** The fields read from a tree item or from the argument of another command. */
+/** The fields read from the argument of a command. Their types are unchecked. */
 interface Item {
   readonly name?: unknown;
   readonly arn?: unknown;
@@ -33,8 +33,8 @@ interface Item {
 }
 
 /**
- * Reads the argument of a command. It can be absent, `{ name }` or a tree item. Tree items have
- * `entry` (runtime or session), `target` and `place` (discovered), or `arn` (identity).
+ * Reads the argument of a command: nothing, `{ name }` or a tree item. Tree items have `entry`
+ * (runtime or session), `target` and `place` (discovered), or `arn` (identity).
  */
 export function resolveCommandTarget(item: unknown, store: RuntimeStore): Subject {
   const { name, arn, entry, target, place } = (item ?? {}) as Item;
@@ -51,9 +51,9 @@ export function resolveCommandTarget(item: unknown, store: RuntimeStore): Subjec
 }
 
 /**
- * Lets the user pick an entry. If there is only one, returns it without a prompt.
+ * Prompts for an entry. If there is only one, returns it without a prompt.
  *
- * @throws {Cancelled} if the user presses Escape or no entry exists.
+ * @throws {UserCancelledError} if the user presses Escape or no entry exists.
  */
 export async function pickEntry(
   store: RuntimeStore,

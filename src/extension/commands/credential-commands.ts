@@ -1,3 +1,5 @@
+// Commands to sign in, to sign out, and to add profiles and SSO sessions to the AWS config file.
+
 import * as vscode from 'vscode';
 import type { Account } from '../../aws/sso/portal-client.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
@@ -17,7 +19,7 @@ import { formatLogin, SHOW_FAILURE } from '../views/credentials-view.ts';
 /** Sign-out timeout in milliseconds. */
 const SIGN_OUT_TIMEOUT_MS = 30_000;
 
-/** Identifies a login: a tree item or a profile name. */
+/** The argument of a command: a tree item or a profile. */
 type Given = CredentialNode | { readonly profile: string } | undefined;
 
 /** Registers the commands on logins and profiles. Calls `onChange` after each change. */
@@ -32,7 +34,7 @@ export function registerCredentialCommands(
 ): void {
   const { env, onChange, review } = parts;
 
-  /** Resolves to the expiry of the login, or to `undefined` if it continues in a terminal. */
+  /** Resolves to the expiry of the login. `undefined` if the sign-in continues in a terminal. */
   commands.register(Commands.signIn, async (given: Given) => {
     const profile = getProfileName(given);
     if (profile !== undefined && (await openAwsLogin(profile, env(), review))) return undefined;
@@ -93,14 +95,14 @@ export function registerCredentialCommands(
   commands.register(SHOW_FAILURE, (failure: unknown) => void showError(failure));
 }
 
-/** Forces a new sign-in, because AWS may have revoked a valid-looking login. */
+/** Signs in even if the login looks valid, because AWS may have revoked it. */
 function signInTo(session: SsoSession, env: Environment): Promise<Date | undefined> {
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };
   return signIn(choice, { env, force: true });
 }
 
-/** @param isNew Whether this is the first login, which no profile uses yet. */
+/** @param isNew Whether the SSO session is new. No profile uses a new one yet. */
 async function showSignedIn(until: Date, isNew: boolean): Promise<void> {
   const add = vscode.l10n.t('Add Profile');
   const chosen = await vscode.window.showInformationMessage(
@@ -111,10 +113,10 @@ async function showSignedIn(until: Date, isNew: boolean): Promise<void> {
 }
 
 /**
- * Returns the SSO session for a command.
+ * Chooses the SSO session for a command: from the tree item, the only one, or by a prompt.
  *
  * @returns `undefined` if there is no session yet.
- * @throws {Cancelled} if the user cancels.
+ * @throws {UserCancelledError} if the user cancels.
  */
 async function choose(
   given: Given,
@@ -128,7 +130,7 @@ async function choose(
   const nodes = (await readOverview(env)).filter((node) => node.kind === 'sso');
   const [only] = nodes;
   if (!only) {
-    // Throws if the file is unreadable. Otherwise there is no session.
+    // Throws if the file is unreadable. Otherwise, there is no session.
     await listSsoSessions(env);
     return undefined;
   }
@@ -161,13 +163,13 @@ async function pickSsoSession(nodes: readonly SsoNode[], purpose: string): Promi
   return chosen.session;
 }
 
-/** In milliseconds. Listing is slow in a large organization, because AWS throttles the calls. */
+/** Timeout in milliseconds. AWS throttles the calls, so a large organization takes long. */
 const LIST_TIMEOUT_MS = 120_000;
 
 /** Milliseconds to wait for the lock of the config file. */
 const WRITE_TIMEOUT_MS = 10_000;
 
-/** The answers of the wizard. */
+/** The answers for a new profile. */
 interface Draft {
   readonly account?: Account;
   readonly role?: string;
@@ -177,10 +179,10 @@ interface Draft {
 }
 
 /**
- * Writes a profile for an account and role of the SSO login.
+ * Writes a profile for an account and role of the SSO session.
  *
  * @returns the name of the profile.
- * @throws {Cancelled} if the user presses Escape.
+ * @throws {UserCancelledError} if the user presses Escape.
  * @throws {AgentCoreError} if listing the accounts or writing the file fails.
  */
 async function addProfile(session: SsoSession, env: Environment): Promise<string> {
@@ -212,7 +214,7 @@ async function addProfile(session: SsoSession, env: Environment): Promise<string
   return name;
 }
 
-/** Prompts the user to sign in first if there is no login. */
+/** Lists accounts and roles. If there is no login, the user signs in first. */
 async function listAccounts(session: SsoSession, env: Environment): Promise<readonly Account[]> {
   const [portal, { openNetwork }] = await Promise.all([
     import('../../aws/sso/portal-client.ts'),
@@ -220,7 +222,7 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
   ]);
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };
-  // If the login is valid or refreshable, this shows no prompt.
+  // Shows no prompt if the login is valid or refreshable.
   if (!(await signIn(choice, { env }))) throw new UserCancelledError();
   const { accounts, problems } = await vscode.window.withProgress(
     {
@@ -335,7 +337,7 @@ function getTitle(): string {
 /** Milliseconds to wait for the lock of the config file. */
 const SESSION_WRITE_TIMEOUT_MS = 10_000;
 
-/** The same questions as in `aws configure sso`. */
+/** The answers for a new SSO session. The questions are those of `aws configure sso`. */
 interface SsoSessionDraft {
   readonly startUrl?: string;
   readonly region?: string;
@@ -344,11 +346,10 @@ interface SsoSessionDraft {
 
 /**
  * Prompts for a new SSO session, signs in to it and writes it to the AWS config file. If the
- * sign-in fails, nothing is written and the prompts repeat.
+ * sign-in or the writing fails, shows the error and repeats the prompts.
  *
  * @returns the session and the expiry of its login.
- * @throws {Cancelled} if the user presses Escape.
- * @throws {AgentCoreError} if writing the file fails.
+ * @throws {UserCancelledError} if the user presses Escape.
  */
 async function addSsoSession(
   env: Environment,
@@ -422,7 +423,7 @@ function createFieldStep(
   };
 }
 
-/** Removes the fragment that the portal adds in the browser: `/start/#/?tab=…`. */
+/** Removes the fragment added by the portal in the browser: `/start/#/?tab=…`. */
 function normalizeStartUrl(text: string): string {
   return text.replace(/#.*$/s, '').replace(/\/+$/, '');
 }
@@ -434,7 +435,7 @@ function validateStartUrl(text: string): string | undefined {
     : vscode.l10n.t('Expected an https URL such as https://NAME.awsapps.com/start');
 }
 
-/** Returns `corp` for `https://corp.awsapps.com/start`. */
+/** Suggests `corp` for `https://corp.awsapps.com/start`. */
 function suggestSessionName(startUrl: string): string {
   const [, name = 'sso'] = /^https:\/\/([a-z\d-]+)\.awsapps\./.exec(startUrl) ?? [];
   return name;

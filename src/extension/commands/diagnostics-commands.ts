@@ -56,7 +56,7 @@ interface DiagnosticFacts {
   readonly env: Environment;
 }
 
-/** Variables without secret values: the report contains the values. */
+/** Variables whose values the report contains, because they are no secrets. */
 const SHOWN = [
   'AWS_PROFILE',
   'AWS_DEFAULT_PROFILE',
@@ -70,7 +70,7 @@ const SHOWN = [
   'AGENTCORE_STATE_DIR',
 ];
 
-/** The report contains only whether these variables are set. */
+/** Variables without their values. The report contains only whether they are set. */
 const PRESENT = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SESSION_TOKEN',
@@ -82,7 +82,7 @@ const PRESENT = [
   'AWS_ENDPOINT_URL',
 ];
 
-/** The text for a problem report. */
+/** Formats the text for a problem report. */
 export function formatDiagnostics(facts: DiagnosticFacts): string {
   const { entries, problems, sessions, env } = facts;
   const lines = [
@@ -119,7 +119,7 @@ function formatEntryLine(entry: RuntimeEntry): string {
     .join(', ');
 }
 
-/** Masks account numbers except for the last four digits. */
+/** Masks account numbers, except for the last four digits. */
 function maskAccounts(text: string): string {
   return text.replace(/(?<!\d)\d{8}(\d{4})(?!\d)/g, '********$1');
 }

@@ -12,11 +12,11 @@ import { BACK, type FlowStep, type PickItem, pick, runWizard } from '../ui/wizar
 import type { ClientFile, ClientId, Machine, ServerSnippet } from './client-config.ts';
 import { pickEntry, resolveCommandTarget } from './command-target.ts';
 
-/** A client that can receive the server. */
+/** A client that can get the server. */
 interface Target {
   readonly client: ClientId;
   readonly label: string;
-  /** Absent if the client is not on the machine of the extension host. */
+  /** Absent if the client runs on another machine than the extension host. */
   readonly file: string | undefined;
 }
 
@@ -25,7 +25,7 @@ interface Install {
   readonly how?: 'write' | 'copy';
 }
 
-/** Registers the command to add an entry's server to another client's file, or to copy it. */
+/** Registers the command to add the server of an entry to another client's file, or to copy it. */
 export function registerInstallForOtherClient(
   commands: CommandRegistry,
   parts: {
@@ -179,7 +179,7 @@ function createTargetItem(target: Target): PickItem<Target> {
   };
 }
 
-/** This VS Code and this folder first, then the user's other clients. */
+/** Returns this VS Code and this folder first, then the user's other clients. */
 async function findTargets(globalStorage: string): Promise<readonly Target[]> {
   const { findClientFiles, findOwnFile } = await import('./client-config.ts');
   const machine: Machine = { platform: process.platform, home: homedir(), env: process.env };
@@ -204,7 +204,7 @@ async function findTargets(globalStorage: string): Promise<readonly Target[]> {
           },
         ]),
     ...(isRemote
-      ? // These clients run on the user's own machine. Only this VS Code has a file on the remote machine.
+      ? // These clients run on the user's machine, so they have no file on this one.
         others
           .filter(({ client }) => client !== 'vscode')
           .map((one) => ({ ...one, label: formatClientLabel(one), file: undefined }))

@@ -1,3 +1,5 @@
+// Commands on policies: the check of policy documents, and approvals of calls.
+
 import { basename, normalize } from 'node:path';
 import * as vscode from 'vscode';
 import type { Environment } from '../../base/environment.ts';
@@ -60,12 +62,14 @@ async function showProblemWarning(sentence: string): Promise<void> {
   }
 }
 
-/** File names of policy documents. `package.json` has the same patterns for the schema. */
+/**
+ * File names of policy documents. `package.json` associates the JSON schema with the same patterns.
+ */
 const NAMED = /agentcore-policy.*\.(ya?ml|json)$/;
 
 const IN_FOLDER = /[\\/]\.agentcore[\\/]policy\.(ya?ml|json)$/;
 
-/** Whether a file is a policy document: by its name, or because an entry or a program uses it. */
+/** Whether a file is a policy document, by its name or because an entry or a program uses it. */
 export function isPolicyFile(
   path: string,
   entries: readonly Pick<RuntimeEntry, 'policy'>[],
@@ -86,12 +90,12 @@ function listPolicyLocations(env: Environment): readonly string[] {
   }
 }
 
-/** A key, a name or a value: the range to underline. */
+/** The range to underline: a key, a name or a value. */
 const TERM = /[^\s:,[\]{}"']+/;
 
 /**
- * Validates policy documents with the proxy's parser and shows diagnostics. After the first check,
- * a document is checked again on each save, until it is closed.
+ * Validates policy documents with the proxy's parser and shows diagnostics. After its first check,
+ * a document is checked on each save until it is closed.
  */
 class PolicyDiagnostics implements vscode.Disposable {
   readonly #isPolicy: (document: vscode.TextDocument) => boolean;
@@ -144,7 +148,7 @@ class PolicyDiagnostics implements vscode.Disposable {
 }
 
 function toDiagnostic({ line, column, message }: Problem, document: vscode.TextDocument) {
-  // If something is missing at the end, the position can be past the end of the document.
+  // If a field is missing at the end, its position can be outside the document.
   const start = document.validatePosition(new vscode.Position(line - 1, column - 1));
   const range =
     document.getWordRangeAtPosition(start, TERM) ??
@@ -154,7 +158,7 @@ function toDiagnostic({ line, column, message }: Problem, document: vscode.TextD
   return diagnostic;
 }
 
-/** Notifies the user of calls that need approval and handles the answers. */
+/** Registers the commands for approvals, and notifies the user of each waiting call. */
 export function registerApprovals(
   commands: CommandRegistry,
   approvals: ApprovalsModel,
@@ -201,7 +205,7 @@ async function showPendingApproval({ id, tool }: PendingApproval): Promise<void>
   }
 }
 
-/** If the user closes the dialog, the call keeps waiting. */
+/** Shows the dialog for an approval. If the user closes it, the call still waits. */
 async function review(
   pending: PendingApproval,
   answer: (pending: PendingApproval, given: GivenAnswer) => Promise<void>,

@@ -10,12 +10,12 @@ import {
 } from '../../aws/iam/policies.ts';
 import type { EntryRole } from '../settings/runtime-entry.ts';
 
-/** The extension's minimum permissions on a runtime. */
+/** The permissions on a runtime for this extension: to invoke it and to stop sessions. */
 const NEEDS: Needs = { stop: true, list: false, userId: false };
 
-/** The target of the policies and the way to access it. */
+/** The target of a policy, and the calling role. */
 interface PolicySubject {
-  /** Of a runtime, a runtime endpoint or a gateway. */
+  /** ARN of a runtime, a runtime endpoint or a gateway. */
   readonly arn: string;
   readonly qualifier?: string | undefined;
   readonly role?: EntryRole | undefined;
@@ -25,7 +25,7 @@ interface PolicySubject {
 export function createProfilePolicy(subject: PolicySubject): PolicyDocument {
   const { role } = subject;
   return createCallerPolicy(getPolicyTargets(subject), NEEDS, {
-    // In a role chain, the caller assumes only the first role.
+    // The caller assumes only the first role of a chain.
     roles: role ? role.arns.slice(0, 1) : [],
     sourceIdentity: role?.sourceIdentity !== undefined,
   });
@@ -36,7 +36,11 @@ export function createRolePolicy(subject: PolicySubject): PolicyDocument {
   return createAccessPolicy(getPolicyTargets(subject), NEEDS);
 }
 
-/** @param principal The ARN of the caller that assumes the first role. */
+/**
+ * The trust policy of the first role.
+ *
+ * @param principal The ARN of the caller of AssumeRole.
+ */
 export function createRoleTrustPolicy(role: EntryRole, principal: string): TrustPolicy {
   const { externalId, mfaSerial, sourceIdentity, arns } = role;
   const partition = arns[0]?.split(':')[1];

@@ -15,8 +15,8 @@ import { registerRuntimesViewCommands } from './runtime-commands.ts';
 import { registerServerCommands } from './server-commands.ts';
 
 /**
- * Registers the views "Runtimes" and "Credentials" and their commands. Both views share the
- * identities.
+ * Registers the views "Runtimes" and "Credentials" and their commands. Both views share the cached
+ * identities and the watch of the AWS files.
  */
 export function registerRuntimes(
   context: Pick<vscode.ExtensionContext, 'subscriptions'>,
@@ -63,16 +63,17 @@ export function registerRuntimes(
   context.subscriptions.push(mcpSwitch, identities, discoveries, runtimes, credentials, files);
 }
 
-/** Callbacks for changed files. */
+/** Callbacks for changes of the watched files. */
 interface ChangeCallbacks {
+  /** Called after a change of the shared AWS files or their paths. */
   readonly onChange: () => void;
   /** Called after a sign-in, a sign-out or a token refresh. */
   readonly onLogin: () => void;
 }
 
 /**
- * Watches the shared AWS files and the SSO logins. Starts when a view is first visible. Restarts
- * when the settings change the file paths.
+ * Watches the shared AWS files and the SSO logins. Starts when a view becomes visible. Restarts if
+ * the settings change the paths.
  */
 class ProfileWatch implements vscode.Disposable {
   readonly #env: () => Environment;

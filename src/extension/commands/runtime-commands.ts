@@ -1,3 +1,5 @@
+// Commands on one runtime: change a field, remove it, and copy or open related data.
+
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
@@ -21,7 +23,7 @@ import type { RuntimesView } from '../views/runtimes-view.ts';
 import { pickEntry, resolveCommandTarget } from './command-target.ts';
 import { stop } from './session-commands.ts';
 
-/** Registers the commands on one entry: change a field, remove it, copy or open related data. */
+/** Registers the commands on one entry. */
 export function registerRuntimeCommands(
   commands: CommandRegistry,
   parts: SetupParts & { readonly journal: SessionsModel },
@@ -29,7 +31,7 @@ export function registerRuntimeCommands(
   const { store, servers, env, prompts } = parts;
   const resolveEntry = async (item: unknown, isMeant?: (entry: RuntimeEntry) => boolean) =>
     resolveCommandTarget(item, store).entry ?? pickEntry(store, isMeant);
-  /** Writes only these fields. `undefined` removes a field. */
+  /** Writes these fields of an entry. `undefined` removes a field. */
   const write = async (entry: RuntimeEntry, fields: Readonly<Record<string, unknown>>) => {
     const before = store.written(entry.name) ?? { name: entry.name };
     const after = Object.entries({ ...before, ...fields }).filter(
@@ -66,7 +68,7 @@ export function registerRuntimeCommands(
   commands.register(Commands.removeRuntime, async (item?: unknown) => {
     const broken = findBrokenName(item);
     if (broken?.name !== undefined) return removeBroken(store, broken.name);
-    // An entry without a unique name cannot be identified. The user has to edit the settings.
+    // An entry without a unique name cannot be identified, so the user has to edit the settings.
     if (broken) return revealEntry(undefined);
     await removeEntry(await resolveEntry(item), parts);
   });
@@ -108,7 +110,7 @@ export function registerRuntimeCommands(
       arn ?? (getTargetArn(entry as RuntimeEntry) as string),
       qualifier ?? entry?.qualifier,
     );
-    // A string, because `Uri` would encode the URL again and the console would not find the group.
+    // A string, because `Uri` encodes the URL again. The console then does not find the log group.
     await vscode.env.openExternal(url as unknown as vscode.Uri);
   });
 }
@@ -117,7 +119,10 @@ function isOnAws({ target }: RuntimeEntry): boolean {
   return target.kind !== 'local';
 }
 
-/** Reads a tree item of an unusable entry. The name is `undefined` if missing or not unique. */
+/**
+ * Reads the tree item of an invalid entry. The name is `undefined` if it is missing or not unique.
+ * Returns `undefined` for any other item.
+ */
 function findBrokenName(item: unknown): { readonly name: string | undefined } | undefined {
   const { problem } = (item ?? {}) as { readonly problem?: { readonly index?: unknown } };
   if (typeof problem?.index !== 'number') return undefined;
@@ -168,12 +173,16 @@ async function removeEntry(
   await stop(sessionsModel, await billing());
 }
 
-/** Sessions are recorded under the runtime ARN without an endpoint. */
+/** The ARN of the runtime without an endpoint, as in the records of sessions. */
 function getRuntimeArn({ target }: RuntimeEntry): string | undefined {
   return target.kind === 'runtime' ? target.runtime.arn : undefined;
 }
 
-/** @param caller Requests the ARN of the caller that assumes the role from AWS. */
+/**
+ * Prompts for a policy if there is a role, and returns it as JSON.
+ *
+ * @param caller Requests the ARN of the caller from AWS.
+ */
 async function createPolicyText(
   arn: string,
   entry: RuntimeEntry | undefined,
@@ -218,8 +227,8 @@ function formatJson(document: object): string {
 const DEFAULT_ENDPOINT = 'DEFAULT';
 
 /**
- * The CloudWatch log group of a runtime endpoint or a gateway. Sources: AgentCore Developer Guide,
- * "Observability", for runtimes; the default name in the console for gateways.
+ * The CloudWatch log group of a runtime endpoint or a gateway. Sources: "Observability" in the
+ * AgentCore Developer Guide for runtimes; the default name in the console for gateways.
  *
  * @param qualifier The endpoint, if the ARN contains none.
  * @throws {AgentCoreError} `usage` if the ARN is neither a runtime nor a gateway.
@@ -240,7 +249,7 @@ export function getLogGroupUrl(arn: string, qualifier?: string): string {
     'aws-cn': 'console.amazonaws.cn',
     'aws-us-gov': 'console.amazonaws-us-gov.com',
   }[partition as string];
-  // The console decodes its fragment twice and uses `$` instead of `%`.
+  // The console decodes its fragment twice, and uses `$` instead of `%`.
   const group = encodeURIComponent(encodeURIComponent(getLogGroupName(arn, qualifier))).replaceAll(
     '%',
     '$',
@@ -273,7 +282,10 @@ async function revealEntry(name: string | undefined): Promise<void> {
   );
 }
 
-/** The offset of the entry's name in a settings file. Falls back to the start of the list. */
+/**
+ * Returns the offset of the entry's name in a settings file. If it is missing, returns the offset
+ * of the list.
+ */
 export function findEntryOffset(text: string, name: string | undefined): number | undefined {
   const list = text.indexOf(`"${KEY}"`);
   if (list < 0) return undefined;

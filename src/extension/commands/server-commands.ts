@@ -12,7 +12,7 @@ import type { CommandRegistry } from '../ui/command-registry.ts';
 import { formatEntryDescription } from '../views/runtime-tree-items.ts';
 import { stop as stopSessions } from './session-commands.ts';
 
-/** Identifies a server: a tree item or a name. */
+/** The argument of a command: a tree item or a name. */
 type Given = RuntimeNode | { readonly name: string } | undefined;
 
 /** Registers the commands on the servers of this window. */
@@ -60,7 +60,8 @@ export function registerServerCommands(
     const pids = new Set(running.getPids(name));
     await withProgress(vscode.l10n.t('Resetting the session of {0}', name), () =>
       servers.restart(name, async () => {
-        // Stop the sessions that the server left running, as it does in mode `identity`.
+        // Stop the sessions left running by the server. In mode `identity`, it does not stop its
+        // session.
         const { entries } = await sessionsModel.refresh();
         await stopSessions(
           sessionsModel,
@@ -81,7 +82,11 @@ function getName(given: Given): string | undefined {
   return given.name;
 }
 
-/** @throws {Cancelled} always, because there is no server for the command. */
+/**
+ * Offers to set up a runtime.
+ *
+ * @throws {UserCancelledError} always, because there is no server for the command.
+ */
 async function offerSetUp(): Promise<never> {
   const setUp = vscode.l10n.t('Set Up Runtime');
   const sentence = vscode.l10n.t('No runtime is set up.');
@@ -91,10 +96,10 @@ async function offerSetUp(): Promise<never> {
 }
 
 /**
- * Lets the user pick a server. If there is only one, returns it without a prompt.
+ * Prompts for a server. If there is only one, returns it without a prompt.
  *
- * @param mustRun Whether `entries` are the running or the stopped servers.
- * @throws {Cancelled} if there is no server or the user cancels.
+ * @param mustRun Whether `entries` are the running servers. If false, they are all other servers.
+ * @throws {UserCancelledError} if there is no server or the user cancels.
  */
 async function pick(
   entries: readonly RuntimeEntry[],

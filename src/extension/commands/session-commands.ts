@@ -10,7 +10,7 @@ import { Commands, Views } from '../settings/contributions.ts';
 import type { CommandRegistry } from '../ui/command-registry.ts';
 import { formatMissingLogin, formatSessionDescription } from '../ui/labels.ts';
 
-/** Registers the commands on sessions of all programs. */
+/** Registers the commands on the sessions of all programs. */
 export function registerSessionCommands(
   commands: CommandRegistry,
   sessionsModel: SessionsModel,
@@ -72,7 +72,7 @@ export function registerSessionCommands(
   });
 }
 
-/** Offers to stop orphaned sessions of earlier programs. Called once per window. */
+/** Offers to stop the orphaned sessions of earlier programs. Called once per window. */
 export async function offerToStopOrphans(sessionsModel: SessionsModel): Promise<void> {
   const { entries } = await sessionsModel.refresh();
   const orphans = entries.filter(({ state }) => state === 'orphaned');
@@ -109,7 +109,7 @@ interface PickerTexts {
   readonly ifNone?: string;
 }
 
-/** Returns the sessions of the selected items, or lets the user pick some of `offered`. */
+/** Returns the sessions of the selected items. If there are none, prompts for some of `offered`. */
 async function resolveTarget(
   [node, selected]: SessionTarget,
   offered: () => Promise<readonly SessionInfo[]>,
@@ -127,7 +127,7 @@ async function resolveTarget(
     label: formatRuntimeName(entry),
     description: formatSessionDescription(entry),
     detail: entry.returnedId ?? entry.runtimeSessionId,
-    // Preselect the only session, so that Enter is enough.
+    // Preselect the only session, so Enter is enough.
     picked: entries.length === 1,
     entry,
   }));
@@ -142,8 +142,8 @@ async function resolveTarget(
 /**
  * Stops sessions and shows the progress.
  *
- * @throws {AgentCoreError} `upstream` with one message for all failed sessions, which are in
- *   `unstopped`. If a sign-in would help, `login` is its profile.
+ * @throws {AgentCoreError} `upstream`, with one message for all failed sessions. `data.unstopped`
+ *   contains them. If a sign-in can help, `data.login` is its profile.
  */
 export async function stop(
   sessionsModel: SessionsModel,
@@ -169,7 +169,7 @@ export async function stop(
       token.onCancellationRequested(() => ending.abort());
       await sessions.stop(entries, {
         signal: ending.signal,
-        // A warning only: the sessions are still stopped.
+        // Only a warning: if the journal cannot be written, the sessions are still stopped.
         onFailure: (sentence) => void vscode.window.showWarningMessage(sentence),
         onResult: (entry, result) => {
           progress.report({ increment: 100 / entries.length });
@@ -182,7 +182,7 @@ export async function stop(
   if (failures.length > 0) throw createStopError(failures);
 }
 
-/** Removes sessions from the list after the user's confirmation. */
+/** Removes sessions from the list, after the user's confirmation. */
 async function dismiss(
   sessionsModel: SessionsModel,
   entries: readonly SessionInfo[],

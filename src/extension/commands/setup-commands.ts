@@ -1,3 +1,5 @@
+// Registration of the commands to add, edit and install runtimes.
+
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
@@ -73,7 +75,7 @@ function registerSetupCommands(commands: CommandRegistry, parts: SetupParts): vo
     const entry = resolveCommandTarget(item, store).entry ?? (await pickEntry(store));
     const setup = createSetupContext(parts, vscode.l10n.t('Edit {0}', entry.name));
     const draft = await askForChanges(setup, entry, { check, secrets });
-    // An endpoint in the ARN becomes the qualifier and does not count as a change.
+    // An endpoint in the ARN becomes the qualifier. This is no change.
     const isSame =
       JSON.stringify({ ...draft, found: undefined, tools: undefined }) ===
       JSON.stringify(toDraft(entry));
@@ -95,7 +97,7 @@ async function save(
 ): Promise<void> {
   const name = draft.name as string;
   if (replaces !== undefined) await secrets.rename(replaces, name);
-  // Store the secret first, because VS Code may start the server as soon as the entry exists.
+  // Write the entry last, because VS Code may start the server as soon as the entry exists.
   const written = toWrittenEntry(
     draft,
     replaces === undefined ? undefined : store.written(replaces),
@@ -116,7 +118,7 @@ export function registerSetup(
     readonly secrets: ClientSecrets;
     readonly prompts: CredentialPrompts;
     readonly env: () => Environment;
-    /** Adds the window's settings to a server's environment. */
+    /** Returns the settings of the window as variables for a server. */
     readonly windowStep: PreparationStep;
     /** Rejects a workspace token command if the user has not confirmed it. */
     readonly tokenStep: PreparationStep;
@@ -152,8 +154,8 @@ export function registerSetup(
 const NETWORK_TIMEOUT_MS = 10_000;
 
 /**
- * One discovery per window, so that all requests share one rate limit. A change of the AWS files
- * creates a new one.
+ * Returns a function that creates one discovery for the window, so all requests share one rate
+ * limit. If the AWS files change, it creates a new discovery.
  */
 function createWindowDiscovery(env: () => Environment): () => Promise<Discovery> {
   let kept: { readonly key: string; readonly discovery: Promise<Discovery> } | undefined;
@@ -165,7 +167,7 @@ function createWindowDiscovery(env: () => Environment): () => Promise<Discovery>
   };
 }
 
-/** Registers the command that runs the sample on a local AgentCore, without an AWS account. */
+/** Registers the command to run the sample on a local AgentCore, without an AWS account. */
 function registerTryLocally(
   commands: CommandRegistry,
   parts: { readonly store: RuntimeStore; readonly servers: ServerController },

@@ -1,3 +1,5 @@
+// The data of the Replay Log view: policy decisions from the audit, log entries and their filter.
+
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
@@ -7,15 +9,15 @@ import type { Audited, RecentAudit } from '../../state/audit/recent.ts';
 import type { AuditedRequest } from '../../state/audit/records.ts';
 import type { JournalRecord, ProgramRecord } from '../../state/journal/records.ts';
 
-/** Debounce in milliseconds after a change of the audit. */
+/** Debounce in milliseconds, after a change of the audit directory. */
 const DEBOUNCE_MS = 300;
 
 /** Poll interval in milliseconds, if the directory is missing or has no change notifications. */
 const POLL_INTERVAL_MS = 10_000;
 
 /**
- * The policy decisions of all programs of this user, from the audit. Reads nothing before the first
- * call of {@link look}. Failures only set {@link problem}.
+ * The policy decisions of all programs of this user, from the audit. The first call of {@link look}
+ * starts the reading. A failure only sets {@link problem}.
  */
 export class ActivityModel implements vscode.Disposable {
   readonly #env: () => Environment;
@@ -43,12 +45,12 @@ export class ActivityModel implements vscode.Disposable {
     return this.#audited.event;
   }
 
-  /** The reason if the last read failed completely or in part. */
+  /** The first problem of the last read. The read may have failed completely or in part. */
   get problem(): string | undefined {
     return this.#problem;
   }
 
-  /** Reads now, and after the first call also on each change. Never rejects. */
+  /** Reads the audit now. The first call also starts the watch for changes. Never rejects. */
   look(): Promise<void> {
     this.#isStale = true;
     this.#looking ??= this.#lookUntilFresh().finally(() => {
@@ -93,7 +95,7 @@ export class ActivityModel implements vscode.Disposable {
     return new Recent(getStateDirectory(this.#env()));
   }
 
-  /** Best effort: the directory may not exist yet, and some file systems emit no changes. */
+  /** Best effort: the directory can be missing, and some file systems report no changes. */
   #watch(folder: string): void {
     if (this.#watcher || this.#isDisposed) return;
     try {
@@ -105,7 +107,7 @@ export class ActivityModel implements vscode.Disposable {
       watcher.on('error', forget);
       this.#watcher = watcher;
     } catch {
-      // The timer still polls.
+      // The timer polls instead.
     }
   }
 
@@ -128,6 +130,7 @@ export const LOG_KINDS = ['replays', 'errors', 'calls', 'decisions', 'sessions']
 
 export type LogKind = (typeof LOG_KINDS)[number];
 
+/** The filter without restrictions: all kinds, all sessions. */
 export const EVERYTHING: LogFilter = { kinds: new Set(LOG_KINDS) };
 
 /** A journal record, or a policy decision from the audit. */
@@ -150,7 +153,7 @@ export function filterEntries(
     .slice(0, limit);
 }
 
-/** Hidden here, because the Sessions view shows them better. */
+/** Record types hidden in the Replay Log, because the Sessions view shows them better. */
 const OF_SESSIONS: readonly string[] = ['session.active', 'session.identified'];
 
 /** Returns `undefined` if the log does not show this type of record. */

@@ -6,7 +6,7 @@ import type { GivenAnswer, PendingApproval } from '../../state/files/approval-fi
 /** Poll interval in milliseconds, for file systems without change notifications. */
 const POLL_INTERVAL_MS = 5_000;
 
-/** Debounce in milliseconds after a change in the directory. */
+/** Debounce in milliseconds, after a change in the directory of approvals. */
 const DEBOUNCE_MS = 100;
 
 /** The pending approvals of all programs of this user. */
@@ -27,7 +27,7 @@ export class ApprovalsModel implements vscode.Disposable {
     this.#lookEvery = lookEvery;
   }
 
-  /** Fires when the set of pending calls changes. */
+  /** Fires when the set of waiting calls changes. */
   get onDidChange(): vscode.Event<readonly PendingApproval[]> {
     return this.#changed.event;
   }
@@ -37,12 +37,16 @@ export class ApprovalsModel implements vscode.Disposable {
     return this.#pending;
   }
 
-  /** Starts watching and returns immediately, so activation does not wait. */
+  /** Starts the watch and returns immediately, so activation does not wait. */
   start(): void {
     this.#lookIn(0);
   }
 
-  /** @returns `false` if the call is no longer pending. */
+  /**
+   * Writes the user's answer.
+   *
+   * @returns `false` if the call no longer waits.
+   */
   async answer(pending: PendingApproval, answer: GivenAnswer): Promise<boolean> {
     const { folder, writeAnswer } = await this.#open();
     const isTaken = await writeAnswer(folder, pending, answer);
@@ -68,7 +72,8 @@ export class ApprovalsModel implements vscode.Disposable {
       this.#watch(folder);
       this.#take(await readPending(folder, Date.now()));
     } catch {
-      // An unreadable call cannot be answered. The proxy denies it after its timeout.
+      // If the directory is unreadable, no call can be answered. The proxy denies a call after its
+      // timeout.
       this.#take([]);
     }
     this.#lookIn(this.#lookEvery);
@@ -89,7 +94,7 @@ export class ApprovalsModel implements vscode.Disposable {
     this.#changed.fire(pending);
   }
 
-  /** Best effort: the directory may not exist yet, and some file systems emit no changes. */
+  /** Best effort: the directory can be missing, and some file systems report no changes. */
   #watch(folder: string): void {
     if (this.#watcher || this.#isDisposed) return;
     try {
@@ -100,7 +105,7 @@ export class ApprovalsModel implements vscode.Disposable {
       });
       this.#watcher = watcher;
     } catch {
-      // The timer still polls.
+      // The timer polls instead.
     }
   }
 }

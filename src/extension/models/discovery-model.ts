@@ -1,3 +1,6 @@
+// Discovery of runtimes and gateways for the view "Runtimes". A scope is an account in one region,
+// given by its credentials; the code also calls it a place.
+
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { DiscoveredScope, Discovery } from '../../aws/discovery/discovery.ts';
@@ -11,12 +14,12 @@ import type { DiscoverySettings } from '../settings/window-settings.ts';
 import { getRegion, toAssumeRole } from './identities-model.ts';
 
 interface Look {
-  /** Resolves when the first results are available. */
+  /** Resolves when there are first results, or when the discovery ends. */
   readonly begun: Promise<void>;
   readonly ending: AbortController;
 }
 
-/** The discovery results by place. Discovers a place only when the user opens it. */
+/** The discovery results by scope. Discovers a scope only when the user opens it. */
 export class DiscoveryModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<DiscoveryScope>();
@@ -28,12 +31,12 @@ export class DiscoveryModel implements vscode.Disposable {
     this.#env = env;
   }
 
-  /** Fires when there are new results for a place. */
+  /** Fires when there are new results for a scope. */
   get onDidChange(): vscode.Event<DiscoveryScope> {
     return this.#changed.event;
   }
 
-  /** Returns `undefined` if the place was never discovered. */
+  /** Returns the results so far. `undefined` if there are none. */
   found(place: DiscoveryScope): DiscoveredScope | undefined {
     return this.#found.get(getScopeKey(place));
   }
@@ -43,8 +46,8 @@ export class DiscoveryModel implements vscode.Disposable {
   }
 
   /**
-   * Discovers a place. Concurrent calls share one discovery. Resolves when there are first results;
-   * {@link onDidChange} reports the rest. Never rejects: errors become problems of the place.
+   * Discovers a scope. Concurrent calls share one discovery. Resolves when there are first results;
+   * {@link onDidChange} reports the rest. Never rejects: an error becomes a problem of the scope.
    *
    * @param options.refresh Bypasses the cache and calls AWS.
    */
@@ -107,13 +110,13 @@ export class DiscoveryModel implements vscode.Disposable {
   }
 }
 
-/** Loads the discovery module on demand. Shares its cache with the command line. */
+/** Creates a discovery with the same cache as the command line. Loads the module on demand. */
 export async function openDiscovery(env: Environment): Promise<Discovery> {
   const { Discovery: Opened } = await import('../../aws/discovery/discovery.ts');
   return new Opened({ env, cacheFolder: join(getStateDirectory(env), 'discovery') });
 }
 
-/** For example, the state directory in the environment is invalid. */
+/** The result if discovery could not start, for example because the state directory is invalid. */
 function createFailedDiscovery(place: DiscoveryScope, thrown: unknown): DiscoveredScope {
   const sentence = getErrorMessage(thrown);
   return {
@@ -126,22 +129,23 @@ function createFailedDiscovery(place: DiscoveryScope, thrown: unknown): Discover
   };
 }
 
-/** The discovery settings and the entries. The entries apply if no profile is set. */
+/** The discovery settings, and the entries to use if the settings name no profile. */
 interface DiscoveryChoice extends DiscoverySettings {
   readonly entries: readonly RuntimeEntry[];
 }
 
+/** The scopes to discover, and the reasons for missing ones. */
 export interface ChosenScopes {
   readonly places: readonly DiscoveryScope[];
   readonly problems: readonly Problem[];
 }
 
 /**
- * Returns the places to discover: the configured profiles in the configured regions. If no profile
- * is configured, uses the places of the entries and the default profile of the environment. Without
- * entries there are no places, because the view then shows a welcome.
+ * Returns the scopes to discover. If profiles are configured, these are all of them in the
+ * configured regions. Otherwise, they are the scopes of the entries, and the default profile of the
+ * environment. Without entries there is no scope, so the view shows its welcome text.
  *
- * @returns a problem for each unresolved place. Never throws.
+ * @returns also a problem for each invalid setting and each distinct error. Never rejects.
  */
 export async function chooseScopes(
   choice: DiscoveryChoice,
@@ -173,7 +177,7 @@ function createProblem(sentence: string, place: Partial<DiscoveryScope> = {}): P
   return { place: { profile, assumeRole }, kind, api: undefined, subject: undefined, sentence };
 }
 
-/** A place whose region may be unknown. */
+/** A scope whose region may be unknown. */
 type ScopeRequest = Pick<DiscoveryScope, 'profile' | 'assumeRole'> & {
   readonly region: string | undefined;
 };

@@ -1,3 +1,6 @@
+// AWS identities and credentials for runtime entries: cached caller identities, and a credential
+// provider configured like the proxy's.
+
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { AssumeRole, CredentialPrompts } from '../../aws/credentials/options.ts';
@@ -6,25 +9,25 @@ import { getEnvironmentProfile } from '../../aws/shared-config.ts';
 import type { Environment } from '../../base/environment.ts';
 import type { EntryRole, RuntimeEntry } from '../settings/runtime-entry.ts';
 
-/** The key of an identity. Without a profile, the credentials of the environment. */
+/** The credentials of an identity. Without a profile, they are those of the environment. */
 interface IdentityKey {
   readonly profile?: string | undefined;
   readonly role?: EntryRole | undefined;
 }
 
-/** The outcome of an identity request. */
+/** The outcome of an identity request: the identity or the error. */
 export type KnownIdentity =
   | { readonly identity: Identity; readonly failure?: undefined }
   | { readonly identity?: undefined; readonly failure: unknown };
 
 /**
- * Cache lifetime of an identity in milliseconds, or until the credentials expire if that is
- * earlier.
+ * Cache lifetime of an identity in milliseconds. If the credentials expire earlier, the entry does
+ * too.
  */
 const GOOD_FOR = 15 * 60_000;
 
 /**
- * Cache lifetime of a failure in milliseconds. It is shorter, because the user may fix the cause.
+ * Cache lifetime of a failure in milliseconds. It is shorter, because the user can fix the cause.
  */
 const FAILED_FOR = 5 * 60_000;
 
@@ -36,7 +39,7 @@ interface Held {
   readonly until: number;
 }
 
-/** Caches the STS caller identity of profiles and roles. Never prompts the user to sign in. */
+/** Caches the STS caller identities of profiles and roles. Never prompts the user to sign in. */
 export class IdentitiesModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<void>();
@@ -52,13 +55,16 @@ export class IdentitiesModel implements vscode.Disposable {
     return this.#changed.event;
   }
 
-  /** Returns a cached identity without a request. */
+  /** Returns the cached identity, without a request to AWS. */
   known(of: IdentityKey): KnownIdentity | undefined {
     const held = this.#held.get(getKey(of));
     return held && held.until > Date.now() ? held.known : undefined;
   }
 
-  /** Never rejects: a failure is part of the result. */
+  /**
+   * Returns the cached identity or requests it from AWS. Concurrent calls share one request. Never
+   * rejects: an error is part of the result.
+   */
   ask(of: IdentityKey): Promise<KnownIdentity> {
     const known = this.known(of);
     if (known) return Promise.resolve(known);
@@ -76,7 +82,7 @@ export class IdentitiesModel implements vscode.Disposable {
     this.#keep(of, { identity });
   }
 
-  /** Clears the cache. Call this when the profile files or the logins change. */
+  /** Clears the cache. Call this if the profile files or the logins change. */
   forget(): void {
     this.#held.clear();
     this.#changed.fire();
@@ -132,7 +138,8 @@ function getKey({ profile, role }: IdentityKey): string {
 const SESSION_NAME = 'mcpAgentCoreProxy';
 
 /**
- * Resolves the same credentials as the proxy of this entry, with prompts for the user if needed.
+ * Creates a credential provider with the profile, role and region of this entry, as the proxy does.
+ * It uses `prompts` if a login or an MFA code is required.
  */
 export async function createEntryCredentials(
   entry: Pick<RuntimeEntry, 'profile' | 'role' | 'target'>,
@@ -154,7 +161,7 @@ export async function createEntryCredentials(
   });
 }
 
-/** Returns `undefined` for a local AgentCore. */
+/** The region of the target. `undefined` for a local AgentCore. */
 export function getRegion({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
   switch (target.kind) {
     case 'runtime':
@@ -166,6 +173,7 @@ export function getRegion({ target }: Pick<RuntimeEntry, 'target'>): string | un
   }
 }
 
+/** Converts the role of an entry. The last ARN is the role; the others are its chain. */
 export function toAssumeRole({ arns, sessionName, ...role }: EntryRole): AssumeRole {
   const chain = arns.slice(0, -1);
   return {

@@ -7,9 +7,8 @@ import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 
 /**
- * Reads all sources of credentials from files on this machine: SSO sessions and their logins,
- * profiles, the environment's access key, and roles. If one source is unreadable, it becomes a
- * problem node and the others remain.
+ * Reads all sources of credentials on this machine: SSO sessions with their logins, profiles, the
+ * access key of the environment, and roles. If a source is unreadable, a problem node replaces it.
  */
 export async function readOverview(env: Environment): Promise<readonly CredentialNode[]> {
   const parts = await Promise.all([
@@ -25,7 +24,7 @@ export async function readOverview(env: Environment): Promise<readonly Credentia
     ...(hasKey ? [{ kind: 'environment' as const }] : []),
     ...roles,
   ];
-  // Sessions and profiles share one file, so its error is shown only once.
+  // SSO sessions and profiles share one file, so show its error only once.
   const seen = new Set<string>();
   return nodes.filter((node) => {
     if (node.kind !== 'problem') return true;
@@ -101,12 +100,12 @@ export interface ProfileNode {
   readonly profile: Profile;
 }
 
-/** The access key in VS Code's environment. */
+/** The access key in the environment of VS Code. */
 interface EnvironmentNode {
   readonly kind: 'environment';
 }
 
-/** Recently used and named roles. */
+/** Named and recently used roles. */
 interface RolesNode {
   readonly kind: 'roles';
   readonly roles: readonly RoleTarget[];
@@ -120,7 +119,7 @@ export interface RoleNode {
 
 export interface IdentityNode {
   readonly kind: 'identity';
-  /** The profile of the identity. Absent for the environment. */
+  /** Absent for the credentials of the environment. */
   readonly profile: string | undefined;
   readonly identity: Identity;
   readonly arn: string;

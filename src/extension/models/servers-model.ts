@@ -4,7 +4,7 @@ import type { RunningPrograms } from '../../state/journal/reader.ts';
 import type { CallRecord } from '../../state/journal/records.ts';
 import type { SessionsModel } from './sessions-model.ts';
 
-/** Whether a server runs as a process of this window or of another window or program. */
+/** The place of a server's process: this window, or another window or program. */
 export type RunningPlace = 'here' | 'elsewhere';
 
 interface RunningServer {
@@ -16,14 +16,15 @@ interface RunningServer {
 const DEBOUNCE_MS = 300;
 
 /**
- * Finds the running servers by their journal headers, because VS Code has no API for it. A proxy
- * has the name of its entry. If its parent is this process, it belongs to this window.
+ * The running servers. VS Code has no API for them, so this reads the programs from the journal. A
+ * proxy's record contains the name of its entry. It belongs to this window if its parent is this
+ * process.
  */
 export class ServersModel implements vscode.Disposable {
   readonly #journal: Pick<SessionsModel, 'sessions'>;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
-  /** By server name, so bounded by the number of entries. */
+  /** The last `initialize` call of each server in this window, by server name. */
   readonly #handshakes = new Map<string, CallRecord & { readonly pid: number }>();
   #programs: Promise<RunningPrograms> | undefined;
   #servers: ReadonlyMap<string, readonly RunningServer[]> = new Map();
@@ -38,7 +39,8 @@ export class ServersModel implements vscode.Disposable {
         if (followed) this.#note(followed);
         this.#settle();
       }),
-      // The journal also emits changes at intervals. A killed program writes no record.
+      // `SessionsModel` also fires after each poll. This detects killed programs, because they
+      // write no record.
       journal.onDidChange(() => this.#settle()),
     ];
   }
@@ -48,22 +50,25 @@ export class ServersModel implements vscode.Disposable {
     return this.#changed.event;
   }
 
-  /** Returns `undefined` if the server is not running. This window takes precedence over others. */
+  /**
+   * The place of a running server. If it runs in several, `here` takes precedence. `undefined` if
+   * it does not run.
+   */
   getRunningPlace(name: string): RunningPlace | undefined {
     const servers = this.#servers.get(name) ?? [];
     return servers.find(({ place }) => place === 'here')?.place ?? servers[0]?.place;
   }
 
-  /** The processes of a server in this window. */
+  /** Process ids of a server in this window. */
   getPids(name: string): readonly number[] {
     const servers = this.#servers.get(name) ?? [];
     return servers.filter(({ place }) => place === 'here').map(({ pid }) => pid);
   }
 
   /**
-   * Returns the last `initialize` call of a server in this window, when it is recorded.
+   * Returns the last `initialize` call of a server in this window, if it is recorded.
    *
-   * @param since Milliseconds since 1970. Ignores earlier calls.
+   * @param since Milliseconds since 1970. Earlier calls are ignored.
    */
   findHandshake(name: string, since: number): CallRecord | undefined {
     const handshake = this.#handshakes.get(name);
@@ -76,7 +81,10 @@ export class ServersModel implements vscode.Disposable {
     return handshake?.outcome === 'result' && this.getPids(name).includes(handshake.pid);
   }
 
-  /** Reads now. Never rejects: if the journal is unreadable, no server counts as running. */
+  /**
+   * Reads the journal now. Never rejects: if the journal is unreadable, no server counts as
+   * running.
+   */
   refresh(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;

@@ -7,27 +7,28 @@ import type { GetExternalId } from '../../sessions/stop-session.ts';
 import type { FollowedRecord } from '../../state/journal/follow.ts';
 import { getAwsFilesKey } from '../settings/window-settings.ts';
 
-/** The sessions at one point in time, or the reason why they are unavailable. */
+/** The sessions at one point in time. If the last read failed, those of an earlier read. */
 export interface SessionsSnapshot {
   /** Newest first. */
   readonly entries: readonly SessionInfo[];
-  /** One message per unreadable journal file. */
+  /** One message for each unreadable journal file, or the error of the whole read. */
   readonly problems: readonly string[];
   /** Time of the read (`Date.now()`). */
   readonly at: number;
 }
 
-/** Poll intervals in milliseconds, with and without sessions that may be billed. */
+/** Poll interval in milliseconds, if a session may be billed. */
 const LOOK_WHILE_BILLING = 5_000;
 
+/** Poll interval in milliseconds, if no session may be billed. */
 const LOOK_OTHERWISE = 30_000;
 
 /** Debounce in milliseconds after a change of the journal. */
 const DEBOUNCE_MS = 300;
 
 /**
- * The sessions of all programs of this user, in all windows, as recorded in the journal. Reads the
- * journal when it changes and at intervals, because sessions also end by timeout.
+ * The sessions of all programs of this user, as recorded in the journal. Reads the journal when it
+ * changes. Also polls it, because a session can reach its timeout without a record.
  */
 export class SessionsModel implements vscode.Disposable {
   readonly #env: () => Environment;
@@ -42,7 +43,7 @@ export class SessionsModel implements vscode.Disposable {
   #timer: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
 
-  /** @param externalIdOf Needed to stop a session if its role requires an external ID. */
+  /** @param externalIdOf Returns the external ID of a role. A stop may require it. */
   constructor(env: () => Environment, externalIdOf: GetExternalId = () => undefined) {
     this.#env = env;
     this.#getExternalId = externalIdOf;
@@ -52,7 +53,7 @@ export class SessionsModel implements vscode.Disposable {
     return this.#changed.event;
   }
 
-  /** Fires for each new record of any program. */
+  /** Fires for each new journal record of any program. */
   get onDidRecord(): vscode.Event<FollowedRecord> {
     return this.#recorded.event;
   }
@@ -61,11 +62,14 @@ export class SessionsModel implements vscode.Disposable {
     return this.#snapshot;
   }
 
-  /** Loaded on first use. Rejects if the state directory in the environment is invalid. */
+  /**
+   * The session store, loaded on first use. Rejects if the state directory in the environment is
+   * invalid.
+   */
   sessions(): Promise<SessionStore> {
     const env = this.#env();
     const key = getAwsFilesKey(env);
-    // Other AWS files or another confirmed command can lead to other credentials.
+    // Other AWS files, or another confirmed command, can result in other credentials.
     if (this.#sessions?.key !== key) {
       const known = import('../../sessions/session-store.ts').then(
         ({ SessionStore: Sessions }) => new Sessions(env, 'extension', this.#getExternalId),
@@ -75,7 +79,7 @@ export class SessionsModel implements vscode.Disposable {
     return this.#sessions.known;
   }
 
-  /** Starts watching and returns immediately, so activation does not wait. */
+  /** Starts the watch and returns immediately, so activation does not wait. */
   start(): void {
     void this.#follow();
     void this.refresh();
@@ -143,7 +147,7 @@ export class SessionsModel implements vscode.Disposable {
     }, DEBOUNCE_MS);
   }
 
-  /** Idle timeouts pass and sessions end without a record in the journal. */
+  /** Schedules the next poll, because sessions expire without a journal record. */
   #wakeUp(): void {
     clearTimeout(this.#timer);
     const bills = this.#snapshot.entries.some(({ mayBill }) => mayBill);

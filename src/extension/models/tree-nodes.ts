@@ -18,7 +18,7 @@ export type RuntimeNode =
   | DiscoveredNode
   | EndpointNode
   | ProblemNode
-  /** An explicit item for an empty place. */
+  /** Shown in a scope without runtimes and gateways. */
   | { readonly kind: 'nothing'; readonly place: DiscoveryScope };
 
 /** A configured runtime. */
@@ -35,7 +35,7 @@ export interface BrokenNode {
   readonly problem: EntryProblem;
 }
 
-/** An account and region. Its children are the results of the discovery. */
+/** An account in one region. Its children are the discovered runtimes and gateways. */
 export interface ScopeNode {
   readonly kind: 'place';
   readonly place: DiscoveryScope;

@@ -1,3 +1,5 @@
+// The user's consent to commands of a workspace, for example a token command in its settings.
+
 import * as vscode from 'vscode';
 import { AgentCoreError } from '../../base/errors.ts';
 import {
@@ -11,23 +13,23 @@ import { isWorkspaceSetting } from '../settings/window-settings.ts';
 import type { PreparationStep } from './preparation.ts';
 import { escapeInvisible, Preview, wrapLines } from './preview.ts';
 
-/** Internal command of a button: shows a workspace command for confirmation. */
+/** Internal command for a button: shows a workspace command for confirmation. */
 export const REVIEW_COMMAND = '_agentcore.reviewCommand';
 
-/** Storage key of the digests, each with the kind of command. */
+/** Storage key of the confirmed commands. Each value is the kind of command and its digest. */
 const KEY = 'confirmedCommands';
 
-/** The oldest one is dropped first. */
+/** Maximum number of confirmed commands. The oldest one is dropped first. */
 const MAX_CONFIRMED = 200;
 
-/** In characters. A longer text opens in an editor instead of the dialog. */
+/** Maximum characters of a command in the dialog. A longer text opens in an editor. */
 const MAX_DIALOG_LENGTH = 600;
 
 const MAX_DIALOG_LINES = 8;
 
 /**
- * The confirmed workspace commands, by their exact text. Confirmations apply only
- * to this workspace, because a relative path is a different program in another one.
+ * Stores the confirmed workspace commands by their exact text. A confirmation applies to one
+ * workspace, because a relative path is another program in another workspace.
  */
 export class CommandConsent implements vscode.Disposable {
   readonly #memory: vscode.Memento;
@@ -57,8 +59,9 @@ export class CommandConsent implements vscode.Disposable {
   }
 
   /**
-   * @throws {AgentCoreError} `credentials` if it is not confirmed. Pass it to
-   *   {@link confirmNeeded}.
+   * Checks that the user has confirmed a command.
+   *
+   * @throws {AgentCoreError} `credentials` if not. Pass the error to {@link confirmNeeded}.
    */
   require(command: WorkspaceCommand, name: string): void {
     if (this.#confirmed().includes(getKey(command))) return;
@@ -68,9 +71,9 @@ export class CommandConsent implements vscode.Disposable {
   }
 
   /**
-   * Prompts for the command that an error requires.
+   * Prompts the user to confirm the command in an error.
    *
-   * @returns whether it is confirmed now, or `undefined` if the error requires none.
+   * @returns whether the command is confirmed now. `undefined` if the error has no command.
    */
   async confirmNeeded(thrown: unknown): Promise<boolean | undefined> {
     const command = findUnconfirmed(thrown);
@@ -179,9 +182,10 @@ function formatUnconfirmedMessage({ kind }: WorkspaceCommand, name: string): str
 }
 
 /**
- * Allows a token command only if the user wrote or confirmed it.
+ * Creates the step for a token command. The command must come from the user's settings or be
+ * confirmed.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials` if it is not confirmed.
+ * @returns a step. It throws {@link AgentCoreError} `credentials` if the command is not confirmed.
  */
 export function prepareTokenCommand(consent: Pick<CommandConsent, 'require'>): PreparationStep {
   return async ({ name, authorization }) => {

@@ -8,10 +8,10 @@ import {
 } from '../settings/server-environment.ts';
 import type { ServerPreparation, StartVariables } from './preparation.ts';
 
-/** Debounce in milliseconds. */
+/** Debounce in milliseconds, after a change of the settings. */
 const DEBOUNCE_MS = 100;
 
-/** The outcome of a preparation. VS Code requests one for each start. */
+/** The outcome of a preparation. VS Code starts one for each start of a server. */
 export interface Prepared {
   readonly name: string;
   readonly outcome: 'ready' | 'cancelled' | 'failed';
@@ -23,8 +23,8 @@ interface Snapshot {
 }
 
 /**
- * Provides a server definition for each configured runtime. VS Code stores the definitions, so they
- * contain no secrets. Secrets are added at the start.
+ * Provides one server definition for each runtime entry. VS Code stores the definitions, so they
+ * contain no secrets. {@link resolveMcpServerDefinition} adds the secrets at the start.
  */
 export class McpDefinitionProvider
   implements vscode.McpServerDefinitionProvider<vscode.McpStdioServerDefinition>, vscode.Disposable
@@ -42,7 +42,7 @@ export class McpDefinitionProvider
   constructor(options: {
     readonly store: RuntimeStore;
     readonly preparation: ServerPreparation;
-    /** The extension's version and the path of its proxy. */
+    /** The version of the extension and the path of `proxy.js`. */
     readonly extension: { readonly version: string; readonly proxy: string };
     /** Variables for all servers, from the settings below `agentcore.aws`. */
     readonly shared: () => ServerEnvironment;
@@ -74,6 +74,8 @@ export class McpDefinitionProvider
   }
 
   /**
+   * Prepares the start of a server. Called by VS Code.
+   *
    * @returns `undefined` if the user cancelled.
    * @throws an error with a message that includes the next step.
    */
@@ -92,7 +94,8 @@ export class McpDefinitionProvider
     const added = await this.#prepare(entry, token);
     if (!added) return undefined;
     const { label, command, args, version } = definition;
-    // Build a new environment. The definition's may be older than the last confirmation or edit.
+    // Use the current entry. The definition from VS Code can be older than the last edit or
+    // confirmation.
     const env = { ...this.#getEnvironment(entry), ELECTRON_RUN_AS_NODE: '1', ...added };
     return new vscode.McpStdioServerDefinition(label, command, args, env, version);
   }
@@ -128,7 +131,7 @@ export class McpDefinitionProvider
     this.#timer = setTimeout(() => this.#tell(), DEBOUNCE_MS);
   }
 
-  /** The event stops running servers, so it fires only for real changes. */
+  /** Fires only if a definition has changed, because VS Code then stops running servers. */
   #tell(): void {
     const snapshot = this.#take();
     if (snapshot.text === this.#snapshot.text) return;

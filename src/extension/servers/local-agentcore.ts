@@ -1,3 +1,5 @@
+// Local AgentCores as child processes of this window. One is started before a server on it.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +21,7 @@ import type { PreparationStep, StartVariables } from './preparation.ts';
 interface LocalEndpoint {
   readonly url: string;
   readonly runtimes: readonly { readonly name: string; readonly arn: string }[];
-  /** Variables for a client: the URL, the region and the access key. */
+  /** Environment variables for a client: the URL, the region and the access key. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -38,26 +40,26 @@ interface LocalOptions {
   readonly log: (line: string) => void;
 }
 
-/** Startup timeout in milliseconds. */
+/** Milliseconds until the start of the process counts as failed. */
 const READY_TIMEOUT_MS = 20_000;
 
 /**
- * In milliseconds. After `MAX_RESTARTS` exits within this window, it stays down until the next
- * request.
+ * Window for restarts in milliseconds. After `MAX_RESTARTS` restarts within it, the process is
+ * restarted only on the next request.
  */
 const RESTART_WINDOW_MS = 60_000;
 
 const MAX_RESTARTS = 3;
 
-/** Milliseconds for programs to stop their sessions before the local AgentCore is killed. */
+/** Milliseconds for servers to stop their sessions before the local AgentCore is killed. */
 const STOP_TIMEOUT_MS = 2_000;
 
-/** Lines of stderr kept for the error message. */
+/** Maximum lines of stderr in the error message. */
 const MAX_LINES = 20;
 
 /**
- * A local AgentCore in a child process. It starts on first use. If it dies, it restarts on the same
- * port so that its clients can continue.
+ * A local AgentCore in a child process. It starts on first use. If it exits later, it restarts on
+ * the same port, so its clients can continue.
  */
 export class LocalAgentCore {
   readonly #options: LocalOptions;
@@ -65,7 +67,10 @@ export class LocalAgentCore {
   #port = 0;
   #restarts: readonly number[] = [];
   #isDisposed = false;
-  /** If set, only a configuration with this digest may be used, now and at restarts. */
+  /**
+   * The digest of the confirmed configuration. If set, the process rejects any other configuration,
+   * also after a restart.
+   */
   confirmed: string | undefined;
   readonly #killNow = () => this.#running?.child.kill();
 
@@ -82,8 +87,8 @@ export class LocalAgentCore {
   /**
    * Starts the process if it is not running. Resolves when it accepts requests.
    *
-   * @throws {AgentCoreError} `config` if the process exits because of a configuration error,
-   *   `timeout` if the startup takes too long.
+   * @throws {AgentCoreError} `config` if the process exits or prints something else first,
+   *   `timeout` if the start takes too long, `shutdown` after {@link dispose}.
    */
   async ready(): Promise<LocalEndpoint> {
     if (this.#isDisposed) throw new AgentCoreError('shutdown', 'This window is ending');
@@ -92,8 +97,8 @@ export class LocalAgentCore {
   }
 
   /**
-   * Kills the process after {@link GRACE}, so that servers can first stop their sessions. If the
-   * extension host exits earlier, the process ends with it.
+   * Kills the process after {@link STOP_TIMEOUT_MS}, so servers can stop their sessions first. If
+   * the extension host exits earlier, the process is killed then.
    */
   dispose(): void {
     this.#isDisposed = true;
@@ -154,7 +159,7 @@ export class LocalAgentCore {
           fail(`The local AgentCore said something else than that it serves: ${line}`);
         }
       });
-      // Drain stdout, so that the process does not block on a full pipe.
+      // Read the rest of stdout. Otherwise, the process blocks on a full pipe.
       lines.on('line', () => {});
     });
   }
@@ -166,11 +171,11 @@ export class LocalAgentCore {
       process.off('exit', this.#killNow);
       return;
     }
-    // After a failed start, it stays down until the next request.
+    // If the start failed, the process is started again only on the next request.
     running.endpoint.then(
       () => this.#restart(),
       () => {
-        // The old port may be in use.
+        // The old port can be in use, so use any free one.
         this.#port = 0;
       },
     );
@@ -186,7 +191,11 @@ export class LocalAgentCore {
   }
 }
 
-/** @throws if the line is not the `ready` event. */
+/**
+ * Parses the `ready` line of `agentcore-mcp local --json`.
+ *
+ * @throws if the line is another event or no JSON.
+ */
 function parseReadyLine(line: string): LocalEndpoint {
   const { event, url, runtimes, env } = JSON.parse(line);
   if (event !== 'ready') throw new Error('not ready');
@@ -198,7 +207,7 @@ interface LocalPlaces {
   readonly storage: string;
   /** The path of the sample server. */
   readonly sampleServer: string;
-  /** The base of relative configuration paths. Returns `undefined` if no folder is open. */
+  /** Returns the directory for relative configuration paths. `undefined` if no folder is open. */
   readonly folder: () => string | undefined;
 }
 
@@ -213,7 +222,9 @@ export class LocalAgentCores {
     this.#places = places;
   }
 
-  /** Returns the local AgentCore of a configuration file, or of the sample if it is `undefined`. */
+  /**
+   * Returns the local AgentCore of a configuration file. If `config` is `undefined`, the sample's.
+   */
   async of(config: string | undefined): Promise<LocalAgentCore> {
     const path = config === undefined ? await this.#writeSample() : this.readPathSetting(config);
     const known = this.#byConfig.get(path);
@@ -223,6 +234,7 @@ export class LocalAgentCores {
     return local;
   }
 
+  /** Returns the absolute path of a configuration file. */
   readPathSetting(config: string): string {
     return resolveEntryPath(config, this.#places.folder());
   }
@@ -232,7 +244,8 @@ export class LocalAgentCores {
   }
 
   /**
-   * Rewrites the file after an update of the extension or VS Code, because it contains their paths.
+   * Writes the sample configuration if it has changed. Updates of the extension or VS Code change
+   * the paths in it.
    */
   async #writeSample(): Promise<string> {
     const { storage, sampleServer } = this.#places;
@@ -247,9 +260,10 @@ export class LocalAgentCores {
 }
 
 /**
- * Starts the local AgentCore of an entry before its server and returns the variables for it.
+ * Creates the step for a local AgentCore. The step starts it and returns the variables for the
+ * server.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials` if the workspace controls the
+ * @returns a step. It throws {@link AgentCoreError} `credentials` if the workspace controls the
  *   configuration and the user has not confirmed its commands.
  */
 export function prepareLocal(
@@ -260,7 +274,7 @@ export function prepareLocal(
     if (target.kind !== 'local') return undefined;
     const { config, runtime } = target;
     const local = await locals.of(config);
-    // A running process has already read its configuration.
+    // A running process has already read its configuration, so no confirmation is needed.
     if (local.pid === undefined) {
       const isOfWorkspace =
         config !== undefined && (isWorkspaceSetting(Settings.runtimes) || isWorkspacePath(config));
@@ -286,7 +300,7 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** Variables that would change the endpoint or the signing identity. `null` removes a variable. */
+/** Variables that would change the endpoint or the credentials. They are removed for the proxy. */
 const SET_ASIDE = [
   'AWS_PROFILE',
   'AWS_DEFAULT_PROFILE',
@@ -297,14 +311,14 @@ const SET_ASIDE = [
   'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
   'AWS_USE_FIPS_ENDPOINT',
   'AWS_USE_DUALSTACK_ENDPOINT',
-  // The local AgentCore is on this machine, and an HTTP proxy cannot reach it.
+  // An HTTP proxy cannot reach the local AgentCore on this machine.
   ...['HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
 ];
 
 /**
- * The variables that direct a proxy to a runtime of a local AgentCore.
+ * The variables for a proxy of a runtime on a local AgentCore.
  *
- * @throws {AgentCoreError} `config` if the local AgentCore has no runtime with that name.
+ * @throws {AgentCoreError} `config` if the local AgentCore has no runtime with this name.
  */
 export function createLocalVariables(endpoint: LocalEndpoint, runtime: string): StartVariables {
   const { runtimes, env } = endpoint;
@@ -321,9 +335,9 @@ export function createLocalVariables(endpoint: LocalEndpoint, runtime: string): 
 }
 
 /**
- * The configuration of a local AgentCore with the sample server. It is JSON, which is valid YAML.
+ * The sample configuration as JSON. All JSON is valid YAML.
  *
- * @param node VS Code's executable. `ELECTRON_RUN_AS_NODE` makes it run as Node.
+ * @param node The executable of VS Code. `ELECTRON_RUN_AS_NODE` makes it run as Node.
  * @param server The path of the sample server.
  */
 function createSampleConfig(node: string, server: string): string {

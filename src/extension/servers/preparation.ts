@@ -1,3 +1,6 @@
+// Preparation of a server start: the sequence of steps, and the steps for credentials and window
+// settings.
+
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Environment } from '../../base/environment.ts';
@@ -6,19 +9,22 @@ import { createEntryCredentials } from '../models/identities-model.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import { AWS_FILE_VARIABLES, createNetworkVariables } from '../settings/window-settings.ts';
 
-/** Variables that are added when a server starts. VS Code does not store them. */
+/** Environment variables to add when a server starts. VS Code does not store them. */
 export type StartVariables = Readonly<Record<string, string | null>>;
 
-/** A prerequisite for the start of a server. It may prompt the user. */
+/**
+ * A step before the start of a server. It may prompt the user. It returns variables for the server,
+ * if any.
+ */
 export type PreparationStep = (
   entry: RuntimeEntry,
   signal: AbortSignal,
 ) => Promise<StartVariables | undefined>;
 
-/** In milliseconds. The user may have to sign in. */
+/** Timeout of a preparation in milliseconds. It is long, because the user may have to sign in. */
 const PREPARE_TIMEOUT_MS = 5 * 60_000;
 
-/** Thrown by a step if the user cancels. */
+/** Thrown if the user cancels. No error message is shown for it. */
 export class UserCancelledError extends Error {
   override readonly name = 'Cancelled';
 }
@@ -31,8 +37,8 @@ interface Pending {
 }
 
 /**
- * Runs the preparation steps before a server starts. VS Code may request one start twice.
- * Concurrent requests share one preparation, which is aborted when all of them are cancelled.
+ * Runs the preparation steps before a server starts. VS Code can request one start twice, so
+ * concurrent requests share one preparation. It is aborted if all requests are cancelled.
  */
 export class ServerPreparation {
   readonly #steps: readonly PreparationStep[];
@@ -56,7 +62,9 @@ export class ServerPreparation {
   }
 
   /**
-   * @returns `undefined` if the user cancelled.
+   * Runs all steps in order.
+   *
+   * @returns the variables of all steps. `undefined` if the user cancelled.
    * @throws an error with a message that includes the next step.
    */
   async prepare(
@@ -106,7 +114,7 @@ export class ServerPreparation {
       }
       return added;
     } catch (caught) {
-      // After an abort, its reason counts and not the error of the step.
+      // After an abort, the reason of the abort counts, not the error of the step.
       const thrown = signal.aborted ? signal.reason : caught;
       if (thrown instanceof UserCancelledError) return undefined;
       if (thrown === late) throw late;
@@ -117,7 +125,7 @@ export class ServerPreparation {
     }
   }
 
-  /** Repeats the step after each command that the user confirms. */
+  /** Runs a step. If it requires a command and the user confirms it, runs the step again. */
   async #take(
     step: PreparationStep,
     entry: RuntimeEntry,
@@ -145,9 +153,10 @@ function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 /**
- * Resolves the credentials of an entry before its server starts. If necessary, prompts the user to
- * sign in or enter an MFA code. The proxy then finds the login in the shared SSO cache, and the
- * role credentials after MFA in the cache of the AWS CLI.
+ * Creates the step for the credentials of an entry. The step resolves them before the server
+ * starts. It prompts the user to sign in or to enter an MFA code, if necessary. The proxy then
+ * finds the login in the shared SSO cache, and role credentials after MFA in the cache of the AWS
+ * CLI.
  */
 export function prepareCredentials(options: {
   readonly env: () => Environment;
@@ -162,7 +171,7 @@ export function prepareCredentials(options: {
     try {
       await credentials();
     } catch (thrown) {
-      // If the user declined a prompt, no error is shown.
+      // The user declined a prompt, so show no error.
       if (asked.wasDeclined()) throw new UserCancelledError();
       throw thrown;
     }
@@ -171,7 +180,8 @@ export function prepareCredentials(options: {
 }
 
 /**
- * Reports a missing profile, the most common error on a new machine.
+ * Checks that the profile of an entry exists. A missing profile is the most common error on a new
+ * machine.
  *
  * @throws {AgentCoreError} `credentials`, with the profile as `missingProfile`.
  */
@@ -204,7 +214,7 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
   );
 }
 
-/** Cancels each prompt with the start, and records whether the user declined one. */
+/** Aborts open prompts if the start is aborted, and records whether the user declined one. */
 function trackPrompts(prompts: CredentialPrompts, signal: AbortSignal) {
   let isDeclined = false;
   const noteDeclined = (thrown: unknown): never => {
@@ -224,7 +234,10 @@ function trackPrompts(prompts: CredentialPrompts, signal: AbortSignal) {
   return { prompts: asked, wasDeclined: () => isDeclined };
 }
 
-/** Passes the window's AWS file and network settings to the proxy as variables. */
+/**
+ * Creates the step for the AWS file and network settings of the window. The proxy gets them as
+ * variables.
+ */
 export function prepareWindow(env: () => Environment): PreparationStep {
   return async () => {
     const http = vscode.workspace.getConfiguration('http');

@@ -78,7 +78,7 @@ function getTabUri(input: unknown): vscode.Uri | undefined {
 /** Characters that are invisible in a dialog or reorder others. */
 const INVISIBLE = /(?![\n\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Longer gaps could move the rest of the text out of view. */
+/** Long gaps. They could move the rest of the text out of view. */
 const GAP = / {20,}|\t{5,}|\n{3,}/g;
 
 /** Makes a text safe to review: replaces invisible characters and long gaps. */
@@ -89,7 +89,7 @@ export function escapeInvisible(text: string): string {
     .replace(GAP, (gap) => ` ⟨${gap.length} × ${gap.startsWith('\n') ? 'line break' : 'blank'}⟩ `);
 }
 
-/** Breaks lines after 80 characters, because an editor cuts off longer ones. */
+/** Wraps lines after 80 characters, because an editor cuts off longer ones. */
 export function wrapLines(text: string): string {
   return text.replace(/[^\n]{80}(?=[^\n])/g, '$&↩\n');
 }

@@ -1,3 +1,5 @@
+// Secrets in VS Code's secret storage: OAuth client secrets and the key of the redaction vault.
+
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
@@ -8,18 +10,18 @@ import { isWorkspaceSetting } from '../settings/window-settings.ts';
 import type { CommandConsent } from './command-consent.ts';
 import type { PreparationStep, StartVariables } from './preparation.ts';
 
-/** Internal command of a button: prompts for a missing client secret. */
+/** Internal command for a button: prompts for a missing client secret. */
 export const ENTER_SECRET = '_agentcore.enterClientSecret';
 
-/** The fields of an entry that determine the receiver of its secret. */
+/** The fields of an entry that determine which server receives its secret. */
 type SecretOwner = Pick<RuntimeEntry, 'name' | 'target' | 'authorization' | 'endpointUrl'>;
 
-/** The client and the receivers that a secret was entered for. `null` for an absent field. */
+/** The client and the receivers of a secret. `null` for an absent field. */
 interface Binding {
   readonly clientId: string;
   readonly tokenUrl: string | null;
   readonly arn: string | null;
-  /** Without a token URL, the response from this address determines it. */
+  /** If there is no token URL, the response from this address determines it. */
   readonly endpointUrl: string | null;
 }
 
@@ -31,8 +33,8 @@ type Lookup =
   | { readonly state: 'changed'; readonly fields: readonly (keyof Binding)[] };
 
 /**
- * The OAuth client secrets by entry, stored only in VS Code's secret storage. A secret is bound to
- * the client id, token URL, ARN and endpoint URL that it was entered for.
+ * The OAuth client secrets by entry, in VS Code's secret storage only. A secret is bound to the
+ * client id, token URL, ARN and endpoint URL at the time of its entry.
  */
 export class ClientSecrets {
   readonly #storage: vscode.SecretStorage;
@@ -45,7 +47,9 @@ export class ClientSecrets {
     return (await this.get(owner)) !== undefined;
   }
 
-  /** Returns `undefined` if there is no secret for exactly this client and these receivers. */
+  /**
+   * Returns the secret. `undefined` if there is none for exactly this client and these receivers.
+   */
   async get(owner: SecretOwner): Promise<string | undefined> {
     const found = await this.find(owner);
     return found.state === 'usable' ? found.secret : undefined;
@@ -101,7 +105,10 @@ function createBinding(owner: SecretOwner): Binding | undefined {
   };
 }
 
-/** The ARN without the endpoint, because the authorizer belongs to the runtime. */
+/**
+ * The ARN of the runtime or gateway. The endpoint is omitted, because all endpoints share one
+ * authorizer.
+ */
 function getBaseArn({ target }: SecretOwner): string | undefined {
   switch (target.kind) {
     case 'runtime':
@@ -126,10 +133,10 @@ function parse(
 }
 
 /**
- * Adds the client secret to a server's environment at the start.
+ * Creates the step for the client secret. The server gets it as a variable.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials`, with `lacksSecret`, if no
- *   secret is stored for the current client and receivers.
+ * @returns a step. It throws {@link AgentCoreError} `credentials`, with `lacksSecret`, if there is
+ *   no secret for the current client and receivers.
  */
 export function prepareClientSecret(
   secrets: ClientSecrets,
@@ -150,8 +157,8 @@ export function prepareClientSecret(
 }
 
 /**
- * If the workspace sets the receiver, the user must confirm it before the environment's secret is
- * sent.
+ * Checks consent to the use of the secret in the environment. The user must confirm the receiver if
+ * the workspace sets it.
  */
 function confirmEnvironmentSecret(
   entry: SecretOwner,
@@ -203,15 +210,15 @@ function formatFieldName(field: keyof Binding): string {
 
 const NAME = 'redaction-vault-key';
 
-/** The key size of AES-256, which the proxy uses. */
+/** Key size of AES-256, the proxy's cipher. */
 const KEY_BYTES = 32;
 
-/** In milliseconds. Another window may store its key at the same time. */
+/** Milliseconds until a concurrent write of another window is visible. */
 const DEBOUNCE_MS = 200;
 
 /**
  * The key of the redaction vault. It is created on first use and stored only in VS Code's secret
- * storage. The vault cannot be read with another key.
+ * storage. Without this key, an existing vault cannot be read.
  */
 export class VaultKey {
   readonly #storage: vscode.SecretStorage;
@@ -221,7 +228,7 @@ export class VaultKey {
     this.#storage = storage;
   }
 
-  /** 32 bytes in base64, the same for all windows of the user. */
+  /** Returns 32 bytes in base64, the same for all windows of the user. */
   get(): Promise<string> {
     this.#key ??= this.#read().catch((thrown) => {
       this.#key = undefined;
@@ -235,13 +242,16 @@ export class VaultKey {
     if (kept !== undefined && isKey(kept)) return kept;
     const made = randomBytes(KEY_BYTES).toString('base64');
     await this.#storage.store(NAME, made);
-    // If two windows create a key at the same time, the last stored key applies to both.
+    // If two windows create a key at the same time, both use the last stored one.
     await delay(DEBOUNCE_MS);
     return (await this.#storage.get(NAME)) ?? made;
   }
 }
 
-/** Passes the vault key to the server, so that redacted values remain readable after its exit. */
+/**
+ * Creates the step for the vault key. The server gets it as a variable. Redacted values then remain
+ * readable after its exit.
+ */
 export function prepareVaultKey(key: VaultKey, log: (line: string) => void): PreparationStep {
   return async ({ policy }) => {
     // A key in the environment takes precedence.
@@ -249,7 +259,8 @@ export function prepareVaultKey(key: VaultKey, log: (line: string) => void): Pre
     try {
       return { AGENTCORE_VAULT_KEY: await key.get() };
     } catch (thrown) {
-      // Without a key, the policy still applies, but the vault lasts only as long as its server.
+      // Without a key, the policy still applies, but redacted values are unreadable after the
+      // server exits.
       log(`The key of the redaction vault cannot be kept: ${getErrorMessage(thrown)}`);
       return undefined;
     }

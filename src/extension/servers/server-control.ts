@@ -1,3 +1,6 @@
+// Starts, stops and restarts MCP servers in VS Code, and checks whether its settings allow MCP
+// servers.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { createCallStatement } from '../../aws/iam/access-denied.ts';
@@ -10,28 +13,30 @@ import { getTargetArn } from '../settings/server-environment.ts';
 import type { McpDefinitionProvider } from './definition-provider.ts';
 import { UserCancelledError } from './preparation.ts';
 
-/** In milliseconds. */
+/** Timeouts and delays in milliseconds. */
 const TIMEOUTS_MS = {
-  /** Time for VS Code to register a new server. */
+  /** Time until VS Code has registered a new server. */
   known: 15_000,
-  /** Between two attempts. VS Code ignores a start within one second after a change. */
+  /**
+   * Delay between two attempts to start. VS Code ignores a start within one second after a change.
+   */
   again: 500,
-  /** Start timeout. The user may have to sign in first. */
+  /** Timeout of a start. It is long, because the user may have to sign in first. */
   started: 6 * 60_000,
-  /** Between the end of a start and the first journal record of the server. */
+  /** Time from the end of a start until the server's first journal record. */
   seen: 5_000,
-  /** Time for a settings change to reach the server definitions. Not every change does. */
+  /** Time until a settings change reaches the server definitions. Some changes never do. */
   told: 1_000,
-  /** VS Code takes a while to kill a process that does not exit by itself. Includes a margin. */
+  /** VS Code waits before it kills a process. Includes a margin. */
   stopped: 25_000,
 };
 
-/** Poll interval in milliseconds. */
+/** Poll interval for the state of a server, in milliseconds. */
 const POLL_INTERVAL_MS = 200;
 
 /**
- * VS Code's commands (source: `mcpCommands.ts` of microsoft/vscode). They take a server id and do
- * nothing if the id is unknown. Older versions ignore `waitForLiveTools`.
+ * Commands of VS Code (source: `mcpCommands.ts` of microsoft/vscode). Their argument is a server
+ * id, and an unknown id has no effect. Older versions ignore `waitForLiveTools`.
  */
 const START = 'workbench.mcp.startServer';
 
@@ -44,14 +49,17 @@ type ProviderEvents = Pick<
   'onDidPrepare' | 'onDidChangeMcpServerDefinitions'
 >;
 
-/** Starts and stops the servers of this window with VS Code commands, because there is no API. */
+/**
+ * Starts and stops the servers of this window. Uses commands of VS Code, because it has no API for
+ * this.
+ */
 export class ServerController {
   readonly #extensionId: string;
   readonly #store: Pick<RuntimeStore, 'find'>;
   readonly #provider: ProviderEvents;
   readonly #running: ServersModel;
   readonly #timeoutsMs: typeof TIMEOUTS_MS;
-  /** Number of stops per server. A start uses it to detect a concurrent stop. */
+  /** Number of stops by server. A start compares it to detect a concurrent stop. */
   readonly #stops = new Map<string, number>();
 
   constructor(options: {
@@ -70,12 +78,15 @@ export class ServerController {
   }
 
   /**
-   * Resolves when the server runs. Does nothing if it already runs.
+   * Starts a server. Resolves when it runs, or immediately if it already runs.
    *
-   * @param signal Aborting it ends only the wait. The start continues.
-   * @throws {Cancelled} if the user cancelled or has already seen the error.
-   * @throws {AgentCoreError} `upstream` if the server exited again, `timeout` if VS Code does not
-   *   start it, `config` if a setting disables MCP servers.
+   * @param signal Aborts only the wait. The start continues.
+   * @throws {UserCancelledError} if the user cancelled, stopped the server or has already seen the
+   *   error.
+   * @throws {AgentCoreError} `upstream` if the server exited again or the runtime answered with an
+   *   error, `connection` if it could not be reached.
+   * @throws {AgentCoreError} `timeout` if VS Code does not start the server, `config` if a setting
+   *   disables MCP servers.
    */
   async start(name: string, signal?: AbortSignal): Promise<void> {
     requireMcp();
@@ -84,7 +95,11 @@ export class ServerController {
     await resolveOnAbort(this.#start(name, new Set()), signal);
   }
 
-  /** Resolves when the process has exited. Does nothing if the server is not running. */
+  /**
+   * Stops a server. Resolves when its process has exited, or immediately if it is not running.
+   *
+   * @throws {AgentCoreError} `timeout` if the process does not exit.
+   */
   async stop(name: string): Promise<void> {
     this.#stops.set(name, this.#getStopCount(name) + 1);
     await vscode.commands.executeCommand(STOP, this.#getServerId(name));
@@ -105,10 +120,10 @@ export class ServerController {
   }
 
   /**
-   * Starts a new process, and in modes `session` and `request` also a new session.
+   * Starts a new process. In modes `session` and `request`, this also starts a new session.
    *
-   * @param between Runs while the server is stopped. If it throws, the server starts before the
-   *   error is rethrown, so that the user still has a server.
+   * @param between Runs while the server is stopped. If it throws, the server is started before the
+   *   error is rethrown, so the user still has a server.
    */
   async restart(name: string, between: () => Promise<void> = async () => {}): Promise<void> {
     await this.#running.refresh();
@@ -122,8 +137,8 @@ export class ServerController {
   }
 
   /**
-   * Changes the definition of a server. VS Code stops a server when its definition changes and
-   * starts it only on demand. If the server was running, this restarts it.
+   * Changes the definition of a server. VS Code then stops the server and starts it only on demand.
+   * If the server was running, this restarts it.
    */
   async change(name: string, change: () => Promise<void>): Promise<void> {
     await this.#running.refresh();
@@ -170,7 +185,7 @@ export class ServerController {
       while (!runs() && prepared === undefined) {
         if (Date.now() >= deadline) throw createNotStartedError(name);
         await this.#ask(name).catch((thrown) => {
-          // The preparation has already shown its error.
+          // The preparation has already shown this error.
           if (prepared !== 'failed') throw thrown;
         });
         await this.#running.refresh();
@@ -194,9 +209,10 @@ export class ServerController {
   }
 
   /**
-   * VS Code stops a server if the runtime does not answer, and reports it only in the output.
+   * Waits for the outcome of `initialize` in the journal. If the runtime does not answer, VS Code
+   * stops the server and reports this only in its output.
    *
-   * @returns whether the journal contains an answer.
+   * @returns whether the journal contains an outcome.
    * @throws {AgentCoreError} `upstream` if the runtime answered with an error, `connection` if it
    *   could not be reached.
    */
@@ -217,8 +233,8 @@ export class ServerController {
   }
 
   /**
-   * Adds the missing statement if IAM authorizes the call. With a token, the runtime's own
-   * authorizer decides.
+   * Creates the error for a denied call. If IAM authorizes calls, it contains the missing
+   * statement. With a token, the authorizer of the runtime decides, and no statement helps.
    */
   #denied(name: string): AgentCoreError {
     const entry = this.#store.find(name);
@@ -231,7 +247,10 @@ export class ServerController {
     );
   }
 
-  /** Resolves when the tools are available, the start fails or the timeout passes. */
+  /**
+   * Requests a start from VS Code. Resolves when the tools are available, the start fails, or the
+   * timeout passes.
+   */
   async #ask(name: string): Promise<void> {
     const ending = new AbortController();
     const command = vscode.commands.executeCommand(START, this.#getServerId(name), {
@@ -289,7 +308,11 @@ function findDisablingSetting(): string | undefined {
   return chat.get<boolean>('mcp.enabled') === false ? 'chat.mcp.enabled' : undefined;
 }
 
-/** @throws {AgentCoreError} `config`, with the setting, if VS Code starts no servers. */
+/**
+ * Checks that VS Code starts MCP servers.
+ *
+ * @throws {AgentCoreError} `config`, with the setting, if they are disabled.
+ */
 function requireMcp(): void {
   const setting = findDisablingSetting();
   if (setting !== undefined) {
@@ -297,7 +320,10 @@ function requireMcp(): void {
   }
 }
 
-/** Updates the context key and calls `onChange` when the setting changes. */
+/**
+ * Reports whether a setting disables MCP servers. Updates the context key and calls `onChange` now
+ * and after each change.
+ */
 export class McpAvailability implements vscode.Disposable {
   readonly #onChange: (sentence: string | undefined) => void;
   readonly #subscription: vscode.Disposable;

@@ -1,8 +1,11 @@
-/** The contributions of `package.json`, by name. A test checks that both lists are equal. */
+/**
+ * Id of the MCP server definition provider. A test compares all ids of this file with
+ * `package.json`.
+ */
 
 export const PROVIDER_ID = 'agentcore.runtimes';
 
-/** Views of the container `agentcore`. */
+/** Ids of the views in the container `agentcore`. */
 export const Views = {
   runtimes: 'agentcore.runtimes',
   credentials: 'agentcore.credentials',
@@ -10,6 +13,7 @@ export const Views = {
   replayLog: 'agentcore.replayLog',
 } as const;
 
+/** Ids of the commands in `package.json`. */
 export const Commands = {
   setUpRuntime: 'agentcore.setUpRuntime',
   tryLocally: 'agentcore.tryLocally',
@@ -57,7 +61,7 @@ export const Commands = {
 
 export type CommandId = (typeof Commands)[keyof typeof Commands];
 
-/** Settings below `agentcore.`. */
+/** Names of the settings below `agentcore.`. */
 export const Settings = {
   runtimes: 'runtimes',
   discoveryProfiles: 'discovery.profiles',

@@ -1,3 +1,5 @@
+// The setting `agentcore.runtimes`: its types and its parser.
+
 import {
   type GatewayArn,
   isGatewayArn,
@@ -9,15 +11,15 @@ import { getErrorMessage } from '../../base/errors.ts';
 import { canReceiveSecret } from '../../http/secure-url.ts';
 import { SESSION_MODES, type SessionMode } from '../../sessions/runtime-session.ts';
 
-/** The server's target: AgentCore on AWS, or a local AgentCore on this machine. */
+/** The target of an MCP server: a runtime or gateway on AWS, or a runtime of a local AgentCore. */
 type RuntimeTarget =
   | { readonly kind: 'runtime'; readonly runtime: RuntimeArn }
   | { readonly kind: 'gateway'; readonly gateway: GatewayArn }
-  /** A configuration file and a runtime in it. If `config` is absent, the sample. */
+  /** `config` is the path of the configuration file. Absent: the sample of the extension. */
   | { readonly kind: 'local'; readonly config: string | undefined; readonly runtime: string };
 
 export interface EntryRole {
-  /** In the order of the role chain. */
+  /** The role chain, in the order of assumption. */
   readonly arns: readonly string[];
   readonly sessionName: string | undefined;
   readonly externalId: string | undefined;
@@ -26,8 +28,8 @@ export interface EntryRole {
 }
 
 /**
- * How to get a bearer token for a runtime or gateway with JWT authorization. The client secret is
- * stored separately.
+ * How callers of the runtime or gateway authenticate. For OAuth, the client secret is stored
+ * separately.
  */
 export type EntryAuthorization =
   | { readonly kind: 'iam' }
@@ -52,9 +54,11 @@ export interface RuntimeEntry {
   readonly authorization: EntryAuthorization;
   readonly sessionMode: SessionMode;
   readonly stopOnExit: boolean | undefined;
-  /** In seconds, like `connectTimeout` and `keepAlive`. */
+  /** Seconds. */
   readonly readTimeout: number | undefined;
+  /** Seconds. */
   readonly connectTimeout: number | undefined;
+  /** Seconds of silence until the proxy reports progress for a call. */
   readonly keepAlive: number | undefined;
   readonly retries: number | undefined;
   /** Path of a policy document. */
@@ -63,14 +67,17 @@ export interface RuntimeEntry {
   readonly endpointUrl: string | undefined;
 }
 
-/** An invalid entry. */
+/** An error in an entry of the setting. */
 export interface EntryProblem {
   readonly index: number;
-  /** Absent if the entry has no name. The name of the setting if the setting is not a list. */
+  /**
+   * The name of the entry. Absent if it has none. If the setting is not a list, the name of the
+   * setting.
+   */
   readonly name: string | undefined;
-  /** The invalid field, if there is one. */
+  /** The path of the invalid field, if one field is the cause. */
   readonly field: string | undefined;
-  /** The field and the error, without the name of the entry. */
+  /** The field and the error, without the entry. */
   readonly reason: string;
   readonly sentence: string;
 }
@@ -80,12 +87,12 @@ export interface ReadEntries {
   readonly problems: readonly EntryProblem[];
 }
 
-/** A runtime of the sample in the extension. */
+/** Name of the only runtime in the sample configuration. */
 export const SAMPLE_RUNTIME = 'sample';
 
 /**
- * The server's label, which is part of its id in VS Code. Leading and trailing spaces would be
- * invisible.
+ * The label of the server, and a part of its id in VS Code. It has no space at either end, because
+ * the space would be invisible.
  */
 const SERVER_NAME = /^(?!\s)[^\p{Cc}]{1,64}(?<!\s)$/u;
 
@@ -96,8 +103,8 @@ const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
 /**
- * Reads the value of `agentcore.runtimes`. An invalid entry becomes a problem and does not affect
- * the other entries.
+ * Parses the value of `agentcore.runtimes`. An invalid entry becomes a problem, and the other
+ * entries remain valid.
  */
 export function readEntries(value: unknown): ReadEntries {
   if (value === undefined || value === null) return { entries: [], problems: [] };
@@ -125,7 +132,11 @@ export function readEntries(value: unknown): ReadEntries {
   return { entries, problems };
 }
 
-/** @throws {InvalidField} if a field is missing, invalid or unknown. */
+/**
+ * Parses one entry.
+ *
+ * @throws {InvalidField} if a field is missing, invalid or unknown.
+ */
 export function readEntry(item: unknown): RuntimeEntry {
   const fields = new FieldReader(item);
   const name = fields.required('name', SERVER_NAME, 'up to 64 characters, no blank at either end');
@@ -153,7 +164,11 @@ export function readEntry(item: unknown): RuntimeEntry {
   return entry;
 }
 
-/** @throws {InvalidField} if two fields are valid alone but not together. */
+/**
+ * Rejects combinations of fields that are valid alone but not together.
+ *
+ * @throws {InvalidField}
+ */
 function rejectWhatCannotBe({ target, authorization, sessionMode }: RuntimeEntry): void {
   if (target.kind === 'gateway' && sessionMode === 'identity') {
     const why = 'is "identity", but a gateway has no sessions to share: use session or request';
@@ -258,7 +273,7 @@ function toEntryProblem(thrown: unknown, item: unknown, index: number): EntryPro
   return { index, name, field, reason, sentence };
 }
 
-/** A field of an object in the settings is invalid. */
+/** Thrown if a field of an object in the settings is invalid. */
 class InvalidField extends Error {
   override readonly name = 'InvalidField';
   /** The full path, for example `assumeRole.arn`. */
@@ -270,10 +285,15 @@ class InvalidField extends Error {
   }
 }
 
-/** Fields whose values are kept out of messages, because users paste messages into reports. */
+/**
+ * Fields whose values are omitted from messages. They can be confidential, and users paste messages
+ * into reports.
+ */
 const UNTOLD: ReadonlySet<string> = new Set(['externalId', 'command', 'tokenUrl']);
 
-/** Reads an object of the settings field by field. {@link rejectOthers} rejects unknown fields. */
+/**
+ * Reads the fields of an object in the settings. {@link rejectOthers} then rejects unknown fields.
+ */
 class FieldReader {
   readonly #object: Readonly<Record<string, unknown>>;
   readonly #prefix: string;
@@ -288,7 +308,10 @@ class FieldReader {
     this.#prefix = prefix;
   }
 
-  /** An empty string counts as absent, because a form leaves unused fields empty. */
+  /**
+   * Reads a string. An empty string counts as absent, because the settings editor leaves unused
+   * fields empty.
+   */
   text(field: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.#take(field);
     if (value === undefined || value === '') return undefined;
@@ -329,7 +352,7 @@ class FieldReader {
     throw this.#wrong(field, value, `a whole number from ${least} to ${most}`);
   }
 
-  /** An absolute HTTP or HTTPS URL. */
+  /** Reads an absolute HTTP or HTTPS URL. */
   url(field: string): string | undefined {
     const expected = 'a URL such as https://example.com';
     const value = this.text(field, /^https?:\/\//i, expected);
@@ -337,7 +360,7 @@ class FieldReader {
     throw this.#wrong(field, value, expected);
   }
 
-  /** A list of strings. A single string counts as a list of one. */
+  /** Reads a list of strings. A single string counts as a list of one. */
   list(field: string, pattern: RegExp, expected: string): readonly string[] {
     const value = this.#take(field);
     if (value === undefined || value === '') return [];
@@ -353,7 +376,11 @@ class FieldReader {
     return new FieldReader(value, `${this.#prefix}${field}.`);
   }
 
-  /** @throws {InvalidField} if there is an unknown field, because it would have no effect. */
+  /**
+   * Rejects unknown fields, because they would have no effect.
+   *
+   * @throws {InvalidField}
+   */
   rejectOthers(): void {
     const other = Object.keys(this.#object).find((field) => !this.#known.has(field));
     if (other === undefined) return;

@@ -4,7 +4,7 @@ import { Settings } from './contributions.ts';
 import { type ReadEntries, type RuntimeEntry, readEntries } from './runtime-entry.ts';
 import { getWorkspaceFolder, resolveEntryPath } from './window-settings.ts';
 
-/** An entry as written in the settings. */
+/** An entry as written in the settings, not validated. */
 export type WrittenEntry = Readonly<Record<string, unknown>> & { readonly name: string };
 
 const SECTION = 'agentcore';
@@ -16,7 +16,10 @@ const MAX_EXTERNAL_IDS = 100;
 export class RuntimeStore implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
-  /** By role chain. Includes removed entries, because their sessions may still run. */
+  /**
+   * External IDs by role chain. Includes those of removed entries, because their sessions can still
+   * run.
+   */
   readonly #externalIds = new Map<string, string>();
   #read: ReadEntries;
 
@@ -28,12 +31,12 @@ export class RuntimeStore implements vscode.Disposable {
         if (event.affectsConfiguration(`${SECTION}.${Settings.runtimes}`)) this.#refresh();
       }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#refresh()),
-      // Relative paths start at the first folder.
+      // Relative paths are resolved against the first workspace folder.
       vscode.workspace.onDidChangeWorkspaceFolders(() => this.#refresh()),
     ];
   }
 
-  /** Fires when the entries change, by this store or by an edit of the settings. */
+  /** Fires when this store or the user changes the entries. */
   get onDidChange(): vscode.Event<void> {
     return this.#changed.event;
   }
@@ -50,12 +53,12 @@ export class RuntimeStore implements vscode.Disposable {
     return this.entries.find((entry) => entry.name === name);
   }
 
-  /** The raw entry of the settings, including unknown fields. */
+  /** The entry as written in the settings, including unknown fields. */
   written(name: string): WrittenEntry | undefined {
     return getNamedEntries(readRuntimesSetting()).find((entry) => entry.name === name);
   }
 
-  /** The external ID of a role, from the current or an earlier entry of this window. */
+  /** The external ID of a role, from a current or an earlier entry of this window. */
   getExternalId({ arn, chain = [] }: Pick<AssumeRole, 'arn' | 'chain'>): string | undefined {
     return this.#externalIds.get([...chain, arn].join());
   }
@@ -76,7 +79,11 @@ export class RuntimeStore implements vscode.Disposable {
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
-  /** Writes to the scope that contains the entry, so that only one scope defines it. */
+  /**
+   * Writes to the settings scope that contains the entry, so that only one scope defines it. A new
+   * entry is written to the workspace if the workspace sets the list, because the workspace
+   * overrides the user's list.
+   */
   async #write(
     name: string,
     change: (entries: WrittenEntry[]) => readonly WrittenEntry[],
@@ -116,7 +123,10 @@ function read(): ReadEntries {
   return { entries: entries.map(withPaths), problems };
 }
 
-/** The proxy accepts only absolute paths, because its working directory can vary. */
+/**
+ * Makes the policy path absolute. The proxy accepts only absolute paths, because its working
+ * directory can vary.
+ */
 export function withPaths(entry: RuntimeEntry): RuntimeEntry {
   return entry.policy === undefined
     ? entry
@@ -131,7 +141,7 @@ function getNamedEntries(value: unknown): WrittenEntry[] {
   return copyEntries(value).filter((entry) => typeof entry?.name === 'string');
 }
 
-/** Keeps invalid entries, because the user wrote them. */
+/** Invalid entries are included, because the user wrote them. */
 function copyEntries(value: unknown): WrittenEntry[] {
   return Array.isArray(value) ? [...value] : [];
 }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { EntryAuthorization, EntryRole, RuntimeEntry } from './runtime-entry.ts';
 
-/** The proxy's environment for an entry, without secrets. `null` removes a variable. */
+/** Environment variables of the proxy for an entry, without secrets. `null` removes a variable. */
 export type ServerEnvironment = Readonly<Record<string, string | null>>;
 
 /**
- * Converts an entry to the proxy's environment. Clears inherited variables with the same purpose,
+ * Converts an entry to environment variables. Removes inherited variables for the same purpose,
  * because only the entry applies.
  */
 export function createServerEnvironment(entry: RuntimeEntry): ServerEnvironment {
@@ -17,7 +17,7 @@ export function createServerEnvironment(entry: RuntimeEntry): ServerEnvironment 
     AGENTCORE_QUALIFIER: entry.qualifier ?? null,
     RUNTIME_SESSION_MODE: entry.sessionMode,
     AWS_PROFILE: entry.profile,
-    // The proxy would only warn about it.
+    // The proxy warns if both variables are set to different profiles.
     AWS_DEFAULT_PROFILE: entry.profile === undefined ? undefined : null,
     ...createRoleVariables(role),
     ...createAuthorizationVariables(authorization),
@@ -32,8 +32,8 @@ export function createServerEnvironment(entry: RuntimeEntry): ServerEnvironment 
 }
 
 /**
- * A version that changes with the server's configuration. VS Code restarts only the servers with a
- * new version.
+ * A version that changes with the configuration of the server. If only one version changes, VS Code
+ * restarts only that server.
  */
 export function getDefinitionVersion(
   extensionVersion: string,
@@ -43,7 +43,10 @@ export function getDefinitionVersion(
   return `${extensionVersion}+${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 
-/** The ARN of an entry. `undefined` for a local AgentCore, which assigns its own ARN. */
+/**
+ * The ARN of the target, with the endpoint if it has one. `undefined` for a local AgentCore, whose
+ * ARN is known only after its start.
+ */
 export function getTargetArn({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
   switch (target.kind) {
     case 'runtime':
@@ -69,7 +72,7 @@ function createRoleVariables(role: EntryRole | undefined) {
   };
 }
 
-/** The client secret is added when the server starts. */
+/** Without the client secret. It is added when the server starts. */
 function createAuthorizationVariables(authorization: EntryAuthorization) {
   switch (authorization.kind) {
     case 'iam':

@@ -1,3 +1,6 @@
+// VS Code settings other than the runtimes: AWS files, network, discovery, and paths in the
+// workspace.
+
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
@@ -6,10 +9,10 @@ import { CONFIRMED_PROCESSES } from '../../base/exec.ts';
 import { Settings } from './contributions.ts';
 
 /**
- * The environment for this window's programs: VS Code's own, plus the AWS file settings.
+ * The environment of this window's programs: the environment of VS Code and the AWS file settings.
  *
- * @param confirmed Digests of the confirmed commands. Only these commands of AWS files may run if
- *   the workspace sets the file paths.
+ * @param confirmed Digests of confirmed commands. If the workspace controls an AWS file, only these
+ *   commands of the AWS files may run.
  */
 export function getWindowEnvironment(confirmed: readonly string[] = []): Environment {
   return {
@@ -19,7 +22,7 @@ export function getWindowEnvironment(confirmed: readonly string[] = []): Environ
   };
 }
 
-/** The variables that locate the AWS files and permit their commands. */
+/** Variables for the paths of the AWS files and for their confirmed commands. */
 export const AWS_FILE_VARIABLES = [
   'AWS_CONFIG_FILE',
   'AWS_SHARED_CREDENTIALS_FILE',
@@ -31,7 +34,7 @@ export function getAwsFilesKey(env: Environment): string {
   return JSON.stringify(AWS_FILE_VARIABLES.map((name) => env[name] ?? null));
 }
 
-/** Paths of the AWS files inside the workspace or set by it. */
+/** Paths of the AWS files in the workspace or set by it. */
 export function getWorkspaceAwsFiles(): readonly string[] {
   return [Settings.awsConfigFile, Settings.awsCredentialsFile].flatMap((setting) => {
     const path = readPathSetting(setting);
@@ -41,7 +44,9 @@ export function getWorkspaceAwsFiles(): readonly string[] {
   });
 }
 
-/** The AWS file paths from the settings `agentcore.aws.*`. Ignores other values than strings. */
+/**
+ * The AWS file paths from the settings `agentcore.aws.*`. Values other than strings are ignored.
+ */
 export function getAwsFiles(): Readonly<Record<string, string>> {
   const config = readPathSetting(Settings.awsConfigFile);
   const credentials = readPathSetting(Settings.awsCredentialsFile);
@@ -61,8 +66,8 @@ function resolvePath(path: string): string {
 }
 
 /**
- * The path of the first workspace folder on disk, the base of relative paths in settings.
- * `undefined` if no folder is open or all folders are virtual.
+ * The first workspace folder on disk. Relative paths in settings are resolved against it.
+ * `undefined` if no folder is open or all are virtual.
  */
 export function getWorkspaceFolder(): string | undefined {
   const folders = vscode.workspace.workspaceFolders ?? [];
@@ -76,14 +81,16 @@ interface NetworkSettings {
   /** `off` disables every proxy. */
   readonly proxySupport: string | undefined;
   readonly strictSsl: boolean | undefined;
-  /** Whether the operating system's certificates are trusted too. This is the default. */
+  /**
+   * Whether certificates of the operating system are trusted too. The default of VS Code is true.
+   */
   readonly systemCertificates: boolean | undefined;
 }
 
 /**
- * Converts the settings to environment variables for a child process. If a setting is absent, the
- * existing variable applies. If the user disabled certificate checks in VS Code, they are disabled
- * here too, and Node prints a warning.
+ * Converts the network settings to environment variables for a child process. If a setting is
+ * absent, the inherited variable applies. If certificate checks are disabled in VS Code, they are
+ * disabled here too, and Node prints a warning.
  */
 export function createNetworkVariables(
   { proxy, noProxy, proxySupport, strictSsl, systemCertificates }: NetworkSettings,
@@ -115,13 +122,13 @@ function createProxyVariables(
   ]);
 }
 
-/** A local AgentCore is reached directly, without a proxy. */
+/** Adds loopback addresses, because an HTTP proxy cannot reach a local AgentCore. */
 function addLoopback(noProxy: string): readonly string[] {
   const listed = noProxy.split(/[\s,]+/).filter(Boolean);
   return [...listed, 'localhost', '127.0.0.1'];
 }
 
-/** Sets both cases, because programs that read both prefer lower case. */
+/** Returns each variable in both cases, because some programs prefer lower case. */
 function toCaseVariants(names: readonly string[], value: string | null): [string, string | null][] {
   return names.flatMap((name) => [
     [name, value],
@@ -137,7 +144,7 @@ export interface DiscoverySettings {
   readonly problems: readonly string[];
 }
 
-/** Reads and validates the settings. */
+/** Reads and validates the settings `agentcore.discovery.*`. */
 export function readDiscoverySettings(): DiscoverySettings {
   const problems: string[] = [];
   const list = (setting: string, example: string): readonly string[] => {
@@ -154,9 +161,9 @@ export function readDiscoverySettings(): DiscoverySettings {
 }
 
 /**
- * Makes a path of an entry absolute, because programs start in other directories.
+ * Makes the path of an entry absolute, because programs start in other directories.
  *
- * @param folder The base of relative paths. The home directory if no folder is open.
+ * @param folder The directory for relative paths. If `undefined`, the home directory.
  */
 export function resolveEntryPath(path: string, folder: string | undefined): string {
   if (/^~[\\/]/.test(path)) return join(homedir(), path.slice(2));
@@ -164,8 +171,8 @@ export function resolveEntryPath(path: string, folder: string | undefined): stri
 }
 
 /**
- * Whether the workspace or one of its folders sets this setting below `agentcore.`. If so, its
- * author may not be the user.
+ * Whether the settings of the workspace or of a folder contain this setting below `agentcore.`. If
+ * so, its author can be someone other than the user.
  */
 export function isWorkspaceSetting(setting: string): boolean {
   const value = vscode.workspace.getConfiguration('agentcore').inspect<unknown>(setting);
@@ -173,8 +180,8 @@ export function isWorkspaceSetting(setting: string): boolean {
 }
 
 /**
- * Whether a path in the settings is relative to the workspace. The origin of the setting does not
- * matter.
+ * Whether a path in the settings is relative, so its target depends on the workspace. The scope of
+ * the setting does not matter.
  */
 export function isWorkspacePath(path: string): boolean {
   const startsElsewhere = isAbsolute(path) || /^~[\\/]/.test(path);

@@ -13,7 +13,10 @@ type Kind = EntryAuthorization['kind'];
 
 type OAuth = Extract<EntryAuthorization, { readonly kind: 'oauth' }>;
 
-/** The authorization of the runtime or gateway. If discovery found it, there is no question. */
+/**
+ * Creates the questions about authorization. They are skipped if discovery found IAM or no
+ * authorization.
+ */
 export function createAuthorizationSteps(
   setup: SetupContext,
   hasSecret: (draft: RuntimeDraft) => Promise<boolean>,
@@ -98,7 +101,10 @@ export function createAuthorizationSteps(
   ];
 }
 
-/** Shows the receiver of the secret, because workspace settings may have changed it. */
+/**
+ * The prompt for the client secret. It contains the receiver, because workspace settings may have
+ * changed it.
+ */
 export function formatSecretPrompt(clientId: string, tokenUrl: string | undefined): string {
   return tokenUrl === undefined
     ? vscode.l10n.t(
@@ -112,7 +118,7 @@ export function formatSecretPrompt(clientId: string, tokenUrl: string | undefine
       );
 }
 
-/** A question about one field of the OAuth client. */
+/** Creates a question about one field of the OAuth client. */
 function createOAuthStep(
   title: string,
   field: {

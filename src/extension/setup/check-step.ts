@@ -1,3 +1,5 @@
+// The check step of the setup: the caller's identity, and its permission to call the target.
+
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
@@ -33,7 +35,7 @@ type Answer =
   | { readonly kind: 'signIn'; readonly profile: string }
   | { readonly kind: 'review'; readonly command: WorkspaceCommand };
 
-/** The results so far. */
+/** The results of the check so far. */
 interface Findings {
   readonly callers: readonly Identity[];
   readonly warnings: readonly string[];
@@ -50,7 +52,7 @@ interface Findings {
 
 const NOTHING: Findings = { callers: [], warnings: [], isDone: false };
 
-/** Checks the caller and its permission to call, before anything is written. */
+/** Creates the check step. It runs before any setting is written. */
 export function createCheckStep(setup: SetupContext, check: CheckContext): FlowStep<RuntimeDraft> {
   let last: { readonly key: string; readonly findings: Findings } | undefined;
   return {
@@ -151,7 +153,7 @@ async function runChecks(
 function createFindingItems(findings: Findings): readonly PickItem<Answer>[] {
   const { callers, warnings, failure, isDone } = findings;
   return [
-    // The first item is the default for Enter: a remedy if there is a failure.
+    // Enter picks the first item. If there is a failure, this is a remedy.
     ...(failure
       ? [...createHelpItems(findings), createCheckAgainItem(), createContinueItem(findings)]
       : [createContinueItem(findings), ...(isDone ? [createCheckAgainItem()] : [])]),
@@ -234,7 +236,9 @@ function createToolItems({ server, tools }: Findings): readonly PickItem<Answer>
   ];
 }
 
-/** Splits a long message at its first colon into label and detail. */
+/**
+ * Creates an item for a message. A long message is split at its first colon into label and detail.
+ */
 function createTextItem(icon: string, text: string): PickItem<Answer> {
   const at = text.indexOf(': ');
   const [label, detail] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 2)];
@@ -245,20 +249,20 @@ function createTextItem(icon: string, text: string): PickItem<Answer> {
   };
 }
 
-/** The caller of a runtime. */
+/** The identities that call a runtime, before and after the role is assumed. */
 interface Caller {
-  /** The identity of the profile's or the environment's credentials. */
+  /** The identity of the profile, or of the credentials in the environment. */
   readonly before: Identity;
-  /** The identity after the entry's role is assumed, if it has a role. */
+  /** The identity after the role of the entry is assumed. Absent if there is no role. */
   readonly after: Identity | undefined;
-  /** Differences from the runtime, such as another account or region. */
+  /** Mismatches with the target, such as another account or region. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Requests the caller's identity from AWS, before and after the role is assumed.
+ * Requests the caller's identity from STS, before and after the role is assumed.
  *
- * @param onBefore Receives the identity that assumes the role, before the role is assumed.
+ * @param onBefore Called with the first identity, before the role is assumed.
  * @throws {AgentCoreError} `credentials` if the credentials cannot be resolved.
  */
 export async function findCaller(

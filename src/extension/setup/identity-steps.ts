@@ -1,3 +1,5 @@
+// The caller steps of the setup: the profile and the role to assume.
+
 import * as vscode from 'vscode';
 import type { Profile } from '../../aws/credentials/profiles.ts';
 import { type RoleTarget, RoleTargets } from '../../aws/credentials/recent-roles.ts';
@@ -34,13 +36,16 @@ type Answer =
   | { readonly kind: 'signIn'; readonly profile: string }
   | { readonly kind: 'add' };
 
-/** A profile and the state of its login, if it uses one. */
+/**
+ * A profile and the state of its login. The state is absent if the profile uses no SSO login or is
+ * not checked yet.
+ */
 interface ListedProfile {
   readonly profile: Profile;
   readonly login: LoginStatus | undefined;
 }
 
-/** Prompts for the profile of the credentials. */
+/** Creates the profile step of the setup. */
 export function createProfileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',
@@ -51,7 +56,11 @@ export function createProfileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** @returns `undefined` as `profile` if the user picks the environment's credentials. */
+/**
+ * Prompts for a profile. The user can also sign in or add a profile.
+ *
+ * @returns `undefined` as `profile` if the user picks the credentials of the environment.
+ */
 export async function pickProfile(
   setup: SetupContext,
   options: {
@@ -113,7 +122,7 @@ async function withLogin(profile: Profile, env: Environment): Promise<ListedProf
     const session = await findSsoSession({ profile: profile.name }, env);
     return { profile, login: await loginStatus(session, { env }) };
   } catch {
-    // The error is reported when the profile is used.
+    // The error is shown when the profile is used.
     return { profile, login: undefined };
   }
 }
@@ -172,7 +181,10 @@ function formatLogin(login: LoginStatus): string {
   }
 }
 
-/** Runs the command and returns the new profile, found by comparison with the profiles before. */
+/**
+ * Runs the command "Add Profile". Returns the new profile, found by comparison with the profiles
+ * before.
+ */
 async function runAddProfile(env: Environment): Promise<string | undefined> {
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
   const before = new Set((await listProfiles(env)).map(({ name }) => name));
@@ -187,14 +199,14 @@ type RolePick =
   | { readonly kind: 'name'; readonly target: RoleTarget };
 
 interface RoleAnswer {
-  /** `unidentified` if the role requires an external ID that is not stored here. */
+  /** `unidentified` if the role requires an external ID and the entry does not contain it. */
   readonly kind: 'role' | 'unidentified';
   readonly role: EntryRole;
-  /** The key in the role history. */
+  /** The entry in the history of roles. */
   readonly target?: RoleTarget;
 }
 
-/** Prompts for the role to assume with the profile, if any. */
+/** Creates the role step of the setup. */
 export function createRoleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',
@@ -205,7 +217,11 @@ export function createRoleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** @returns `undefined` as `role` if the user picks the profile's own credentials. */
+/**
+ * Prompts for a role to assume.
+ *
+ * @returns `undefined` as `role` if the user picks the credentials of the profile itself.
+ */
 export async function pickRole(
   setup: SetupContext,
   options: { readonly role: EntryRole | undefined; readonly position?: StepPosition | undefined },
@@ -261,7 +277,8 @@ export async function pickRole(
 }
 
 /**
- * Adds a role to the history of recent roles. Ignores errors, because this is only a convenience.
+ * Adds a role to the history of recent roles. Ignores errors, because the history is only a
+ * convenience.
  */
 export async function addRecentRole(
   { role, profile }: Pick<RuntimeDraft, 'role' | 'profile'>,
@@ -334,7 +351,10 @@ function createRoleItem(value: RoleAnswer): PickItem<RolePick> {
   return { ...formatRoleTarget(value.role), detail: value.role.arns.join(' → '), value };
 }
 
-/** The current role keeps its external ID, which is stored only in the entry. */
+/**
+ * Converts a role of the history to an answer. If it is the current role, uses the entry, because
+ * only the entry contains the external ID.
+ */
 function toRoleAnswer(target: RoleTarget, current: EntryRole | undefined): RoleAnswer {
   if (current && isTarget(target, current)) return { kind: 'role', role: current, target };
   const kind = target.wantsExternalId ? 'unidentified' : 'role';
@@ -355,7 +375,7 @@ async function askRole(
   before: EntryRole | undefined,
   options: {
     readonly position: StepPosition | undefined;
-    /** The text from the list, so that the user can correct a typing error. */
+    /** The text typed in the list, for correction. */
     readonly text: string;
   },
 ): Promise<EntryRole | Back> {
@@ -432,7 +452,10 @@ function toEntryRole(target: RoleTarget): EntryRole {
   return { arns: [...chain, arn], sessionName, externalId: undefined, mfaSerial, sourceIdentity };
 }
 
-/** The history contains only whether a role requires an external ID, not its value. */
+/**
+ * Compares a role of the history with the role of an entry. The history contains only whether the
+ * role requires an external ID, not its value.
+ */
 function isTarget(target: RoleTarget, role: EntryRole | undefined): boolean {
   const takesOne = role?.externalId !== undefined;
   return (

@@ -10,7 +10,7 @@ import { getErrorMessage } from '../../base/errors.ts';
 import { ProxyTransport } from '../../client/proxy-client.ts';
 import type { ServerEnvironment } from '../settings/server-environment.ts';
 
-/** The outcome of one test call to a runtime or gateway. */
+/** The outcome of a test call to a runtime or gateway. */
 type ProbeOutcome =
   | {
       readonly kind: 'answered';
@@ -23,7 +23,7 @@ type ProbeOutcome =
       readonly kind: 'failed';
       /** The error message. */
       readonly reason: string;
-      /** The missing IAM statement, if IAM denied the call. */
+      /** The caller's missing IAM statement, if IAM denied the call. */
       readonly missing: Statement | undefined;
     };
 
@@ -34,14 +34,14 @@ type ProbeOutcome =
 const STEP_TIMEOUT_MS = 60_000;
 
 /**
- * Tests a runtime or gateway as a client: runs the proxy as a child process, initializes and lists
- * the tools. The session is stopped afterwards.
+ * Calls a runtime or gateway as an MCP client: runs the proxy as a child process, initializes, and
+ * lists the tools. Stops the session afterwards.
  */
 export async function probeInvoke(options: {
   /** The path of `proxy.js`. */
   readonly proxy: string;
   readonly version: string;
-  /** The window's environment. `variables` are those of the entry and its start. */
+  /** The environment of the window. `variables` are those of the entry and its start. */
   readonly env: Environment;
   readonly variables: ServerEnvironment;
   readonly signal: AbortSignal;
@@ -50,7 +50,8 @@ export async function probeInvoke(options: {
   const transport = new ProxyTransport(proxy, probeEnvironment(env, variables));
   const client = new Client({ name: 'agentcore-setup', version });
   const request = { timeout: STEP_TIMEOUT_MS, signal };
-  // Before `connect`, because the client chains an `onclose` handler that is already set.
+  // Before `connect`, because the client then calls this `onclose` handler too. A later one would
+  // replace the client's handler.
   const over = Promise.race([waitForExit(transport), waitForAbort(signal)]);
   over.catch(() => undefined);
   try {
@@ -70,7 +71,7 @@ export async function probeInvoke(options: {
   }
 }
 
-/** The environment of the entry's server, but with a private session that is stopped on exit. */
+/** The environment of the server, but with a separate session, stopped on exit. */
 function probeEnvironment(env: Environment, variables: ServerEnvironment): Record<string, string> {
   const all: Record<string, string | null | undefined> = {
     ...env,
@@ -78,7 +79,7 @@ function probeEnvironment(env: Environment, variables: ServerEnvironment): Recor
     ELECTRON_RUN_AS_NODE: '1',
     RUNTIME_SESSION_MODE: 'session',
     AGENTCORE_STOP_ON_EXIT: 'true',
-    // Responses contain the errors. Only the reason of an early exit must be in stderr.
+    // Responses contain the errors. stderr must contain only the reason of an early exit.
     LOG_LEVEL: 'error',
   };
   return Object.fromEntries(
@@ -86,7 +87,7 @@ function probeEnvironment(env: Environment, variables: ServerEnvironment): Recor
   );
 }
 
-/** Start of the proxy's message if AgentCore returned access denied. */
+/** The start of the proxy's message if AgentCore denied access. */
 const DENIED = /Access was denied \(HTTP 403/;
 
 function findMissingStatement(
@@ -119,7 +120,7 @@ function waitForAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The last line of a program's output contains the reason of its exit. */
+/** Returns the last line of a program's output. It contains the reason of the exit. */
 function getLastLine(text: string): string {
   return text.trim().split('\n').at(-1)?.trim() || text;
 }

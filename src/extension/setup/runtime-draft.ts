@@ -1,3 +1,6 @@
+// The answers of the setup wizard, their conversion from and to entries, and the validation of
+// texts.
+
 import * as vscode from 'vscode';
 import {
   isGatewayArn,
@@ -20,20 +23,22 @@ import {
 import type { WrittenEntry } from '../settings/runtime-store.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
 
-/** The state of the setup wizard. */
+/** The answers of the setup wizard so far. */
 export interface RuntimeDraft {
-  /** Of a runtime or a gateway. Absent for a local AgentCore, and until the user picks one. */
+  /**
+   * ARN of a runtime or gateway. Absent for a local AgentCore, and until the user picks a target.
+   */
   readonly arn?: string | undefined;
-  /** The AWS description, if the target was discovered. */
+  /** The target as described by AWS, if it was discovered. */
   readonly found?: DiscoveredRuntime | DiscoveredGateway | undefined;
   readonly qualifier?: string | undefined;
-  /** Absent for the environment's credentials. */
+  /** Absent for the credentials of the environment. */
   readonly profile?: string | undefined;
   /** The region to discover. */
   readonly region?: string | undefined;
   readonly role?: EntryRole | undefined;
   readonly authorization: EntryAuthorization;
-  /** The new client secret to store. Absent if there is no new one. */
+  /** The new client secret to store, if the user entered one. */
   readonly clientSecret?: string | undefined;
   readonly sessionMode: SessionMode;
   /** Copied from the edited entry. */
@@ -64,7 +69,7 @@ export function toDraft(entry: RuntimeEntry): RuntimeDraft {
   };
 }
 
-/** Returns the draft with another target. Resets the answers that depend on the old one. */
+/** Returns the draft with another target. Resets the answers that depend on the old target. */
 export function withTarget(
   draft: RuntimeDraft,
   arn: string,
@@ -86,7 +91,10 @@ export function withTarget(
   };
 }
 
-/** Returns the draft with the discovered target, whose authorizer decides the authorization. */
+/**
+ * Returns the draft with the discovered target. Replaces the authorization if the target's
+ * authorizer does not accept it.
+ */
 export function withFound(draft: RuntimeDraft, found: RuntimeDraft['found']): RuntimeDraft {
   if (!found) return draft;
   const takesToken = ['oauth', 'tokenCommand'].includes(draft.authorization.kind);
@@ -98,7 +106,7 @@ export function withFound(draft: RuntimeDraft, found: RuntimeDraft['found']): Ru
   };
 }
 
-/** The authorization for a discovered target. IAM if the target is unknown. */
+/** The default authorization for a target. IAM if its authorizer is unknown. */
 function createAuthorization(
   found: DiscoveredRuntime | DiscoveredGateway | undefined,
 ): EntryAuthorization {
@@ -124,18 +132,18 @@ export function isGateway({ arn }: Pick<RuntimeDraft, 'arn'>): boolean {
   return arn?.includes(':gateway/') ?? false;
 }
 
-/** The proxy's name in the journal when it checks a runtime without a name. */
+/** Name of the proxy in the journal, if it checks a runtime without a name. */
 const PROBE = 'setup check';
 
-/** Converts a draft to an entry. A missing name gets a placeholder. */
+/** Converts a draft to an entry. If the draft has no name, uses a placeholder. */
 export function toEntry(draft: RuntimeDraft): RuntimeEntry {
   return readEntry(toWrittenEntry({ ...draft, name: draft.name ?? PROBE }));
 }
 
 /**
- * Converts a draft to the form in the settings. Omits default values.
+ * Converts a draft to an entry as written in the settings. Omits default values.
  *
- * @param before The entry to replace. Fields without a question keep their values.
+ * @param before The entry to replace. Its fields without a question are copied.
  */
 export function toWrittenEntry(draft: RuntimeDraft, before?: WrittenEntry): WrittenEntry {
   const {
@@ -163,7 +171,10 @@ export function toWrittenEntry(draft: RuntimeDraft, before?: WrittenEntry): Writ
   });
 }
 
-/** Writes a single ARN as a string and a chain as a list. */
+/**
+ * Converts a role to its form in the settings. A single ARN is written as a string, a chain as a
+ * list.
+ */
 export function toWrittenRole({ arns, ...role }: EntryRole): object {
   return withoutUndefined({ arn: arns.length === 1 ? arns[0] : arns, ...role });
 }
@@ -175,7 +186,7 @@ function toWrittenAuthorization(authorization: EntryAuthorization): object | und
   return withoutUndefined({ type: kind, ...fields, ...('scopes' in fields && { scopes }) });
 }
 
-/** Suggests an unused name, based on the runtime's name. */
+/** Suggests an unused name for the entry, based on the name of the runtime. */
 export function suggestName(draft: RuntimeDraft, taken: readonly string[]): string {
   const { arn = '', found, qualifier } = draft;
   const id = arn.slice(arn.lastIndexOf('/') + 1).replace(/-[a-zA-Z0-9]{10}$/, '');
@@ -198,7 +209,7 @@ function withoutUndefined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** A validation message, or `undefined` if the text is valid. */
+/** An error message, or `undefined` if the text is valid. */
 type ValidationMessage = string | undefined;
 
 /** Whether the text looks like an ARN, percent-encoded or not, or like an invocation URL. */
@@ -206,7 +217,7 @@ export function isAddress(text: string): boolean {
   return /^\s*arn[:%]/i.test(text) || isInvocationsUrl(text);
 }
 
-/** Accepts the ARN of a runtime, a runtime endpoint or a gateway. */
+/** Validates the ARN of a runtime, a runtime endpoint or a gateway. */
 export function validateArn(text: string): ValidationMessage {
   return validateWith(() => {
     if (isGatewayArn(text)) parseGatewayArn(text);
@@ -214,17 +225,25 @@ export function validateArn(text: string): ValidationMessage {
   });
 }
 
-/** Accepts the role ARNs of a chain, separated by commas. */
+/** Validates the role ARNs of a chain, separated by commas. */
 export function validateRoleArns(text: string): ValidationMessage {
   return validateWith(() => void readRoleArns(text));
 }
 
-/** @throws {AgentCoreError} `usage` if one is not a role ARN. */
+/**
+ * Parses role ARNs separated by commas.
+ *
+ * @throws {AgentCoreError} `usage` if one is not a role ARN.
+ */
 export function readRoleArns(text: string): readonly string[] {
   return text.split(',').map(parseRoleArn);
 }
 
-/** @param taken Names of other entries. Case-insensitive, like in the settings. */
+/**
+ * Validates the name of an entry.
+ *
+ * @param taken Names of other entries. Case-insensitive, like in the settings.
+ */
 export function validateName(text: string, taken: readonly string[]): ValidationMessage {
   if (!text) return vscode.l10n.t('Give it a name: it is what the server is called.');
   if (text.length > 64) return vscode.l10n.t('A name has at most 64 characters.');
@@ -245,14 +264,14 @@ export function validateRegion(text: string): ValidationMessage {
     : vscode.l10n.t('Expected a region such as us-east-1.');
 }
 
-/** An empty text means no external ID. */
+/** Validates an external ID. An empty text means none. */
 export function validateExternalId(text: string): ValidationMessage {
   return text === '' || /^[\w+=,.@:/-]{2,1224}$/.test(text)
     ? undefined
     : vscode.l10n.t('An external id has 2 to 1224 letters, digits and +=,.@:/_-');
 }
 
-/** If empty, the proxy discovers the token URL of the identity provider. */
+/** Validates a token URL. If it is empty, the proxy discovers the URL. */
 export function validateTokenUrl(text: string): ValidationMessage {
   return text === '' || (URL.canParse(text) && canReceiveSecret(new URL(text)))
     ? undefined

@@ -15,7 +15,7 @@ import { pickProfile } from './identity-steps.ts';
 import { type RuntimeDraft, validateRegion } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 
-/** Regions with AgentCore Runtime, the most used first (source: AWS's list of endpoints). */
+/** Regions with AgentCore Runtime, most used first (source: AWS's list of endpoints). */
 const REGIONS = [
   'us-east-1',
   'us-east-2',
@@ -33,7 +33,7 @@ const REGIONS = [
   'ca-central-1',
 ];
 
-/** The default place to discover, or `undefined` if no region is configured. */
+/** The scope to discover at first. `undefined` if no region is known. */
 export async function getDefaultScope(
   draft: RuntimeDraft,
   setup: SetupContext,
@@ -47,7 +47,10 @@ export async function getDefaultScope(
   return region ? { profile, region } : undefined;
 }
 
-/** Candidate profiles. Empty if the environment has an access key. */
+/**
+ * Returns the most likely profiles: the configured one, else `default`, else all usable ones. If
+ * none is configured and the environment has an access key, returns an empty list.
+ */
 export async function listLikelyProfiles(
   draft: RuntimeDraft,
   { env, places }: SetupContext,
@@ -61,7 +64,7 @@ export async function listLikelyProfiles(
   return names.includes('default') ? ['default'] : names;
 }
 
-/** Prompts for a profile and a region to discover. */
+/** Prompts for the profile and the region of another scope. */
 export async function chooseScope(
   setup: SetupContext,
   now: DiscoveryScope | undefined,
@@ -76,7 +79,7 @@ export async function chooseScope(
   }
 }
 
-/** Prompts for a profile for the discovery. */
+/** Prompts for the profile of a discovery. */
 export function pickScopeProfile(
   setup: SetupContext,
   profile: string | undefined,

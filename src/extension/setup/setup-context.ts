@@ -16,9 +16,7 @@ export interface CheckContext {
   /** The path of `proxy.js`. */
   readonly proxy: string;
   readonly version: string;
-  /**
-   * The variables that a start adds: the network settings, and the client secret if it is stored.
-   */
+  /** Returns the variables for a start: the network settings, and the stored client secret. */
   readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
 }
 
@@ -33,7 +31,7 @@ export interface SetupParts {
   readonly review: SetupContext['review'];
 }
 
-/** The common context of all questions under one title. */
+/** Creates the context of all questions with one title. */
 export function createSetupContext(parts: SetupParts, title: string): SetupContext {
   const { env, store, prompts, discovery, review } = parts;
   return {
@@ -51,16 +49,16 @@ export function createSetupContext(parts: SetupParts, title: string): SetupConte
   };
 }
 
-/** The common context of all questions of the setup. */
+/** The context of all questions with one title. */
 export interface SetupContext {
   /** Shown above each question. */
   readonly title: string;
   readonly env: () => Environment;
   readonly store: RuntimeStore;
-  /** The window's discovery, with one rate limit for all requests. */
+  /** The discovery of the window, with one rate limit for all requests. */
   readonly discovery: () => Promise<Discovery>;
   readonly prompts: CredentialPrompts;
-  /** Signs in to the SSO session of a profile. @throws {AgentCoreError} if it has none. */
+  /** Signs in to the SSO session of a profile. Rejects if the user cancels or there is none. */
   readonly signIn: (profile: string | undefined) => Promise<void>;
   /** Shows a workspace command and prompts the user to allow it. */
   readonly review: (command: WorkspaceCommand) => Promise<boolean>;

@@ -28,8 +28,9 @@ import type { CheckContext, SetupContext } from './setup-context.ts';
 import { createArnStep, createEndpointStep, createTargetStep } from './target-step.ts';
 
 /**
- * How the target is chosen: from the discovered runtimes, or only by ARN. `given` and `local` skip
- * the question: the target is already known, or stays a local AgentCore.
+ * The first question of the wizard. `discovered`: the discovered targets. `arn`: an ARN. `given`:
+ * none, because the draft has a target. `local`: none, because the entry stays on a local
+ * AgentCore.
  */
 export type TargetChoice = 'discovered' | 'arn' | 'given' | 'local';
 
@@ -37,7 +38,7 @@ export type TargetChoice = 'discovered' | 'arn' | 'given' | 'local';
  * Prompts for all fields of an entry, from the target to the name, and checks the access. Writes no
  * settings.
  *
- * @throws {Cancelled} if the user presses Escape.
+ * @throws {UserCancelledError} if the user presses Escape.
  */
 export function askForRuntime(
   setup: SetupContext,
@@ -74,8 +75,8 @@ export function askForRuntime(
 }
 
 /**
- * Prompts for changes of an existing entry, with its values filled in. A local entry keeps its
- * target.
+ * Prompts for changes of an existing entry. The questions show its values. A local entry cannot get
+ * another target.
  */
 export function askForChanges(
   setup: SetupContext,
@@ -90,7 +91,7 @@ export function askForChanges(
   });
 }
 
-/** Prompts for the session mode: the lifetime and the sharing of the runtime's sessions. */
+/** Creates the session mode step of the setup. */
 function createModeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
@@ -139,7 +140,7 @@ function createModeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
   ];
 }
 
-/** @param own The current name of the edited entry, which counts as free. */
+/** @param own The name of the edited entry. It counts as unused. */
 function createNameStep({ title, store }: SetupContext, own?: string): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {

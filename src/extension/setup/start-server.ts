@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { ServerController } from '../servers/server-control.ts';
 import { Commands } from '../settings/contributions.ts';
 
-/** Timeout for the tools in milliseconds. A microVM takes some time to start. */
+/** Milliseconds to wait for the tools after the start. A microVM takes some time to start. */
 const START_TIMEOUT_MS = 90_000;
 
 /** Poll interval in milliseconds. VS Code emits no event when the tools change. */
@@ -15,7 +15,7 @@ const MAX_NAMES = 6;
 /**
  * Starts the server of a saved entry and shows its tools.
  *
- * @param options.known Tool names from the server itself, if the check listed them.
+ * @param options.known Tool names, if the check of the setup listed them.
  * @param options.isNew Whether VS Code has no tools of this server yet.
  */
 export async function startServerAndShowTools(
@@ -34,11 +34,11 @@ export async function startServerAndShowTools(
     },
     async (progress, token) => {
       token.onCancellationRequested(() => ending.abort());
-      // The start has its own timeout, because the user may have to sign in.
+      // `start` has its own timeout, because the user may have to sign in.
       await servers.start(name, ending.signal).catch((thrown) => {
         if (!ending.signal.aborted) throw thrown;
       });
-      // Old and new tools cannot be distinguished.
+      // The new tools cannot be distinguished from the old ones, so do not wait for them.
       if (!isNew && !known) return [];
       const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
       const onFound = (found: readonly string[]) =>
@@ -52,7 +52,7 @@ export async function startServerAndShowTools(
 }
 
 /**
- * Waits for the server's tools among all tools of the window.
+ * Waits until the tools of the window include those of the server.
  *
  * @returns `undefined` if the signal aborts first.
  */
@@ -72,13 +72,14 @@ export async function waitForTools(options: {
     names = getToolNames,
     every = POLL_INTERVAL_MS,
   } = options;
-  // Without tools there is nothing to wait for.
+  // A server without tools adds none.
   if (known?.length === 0) return known;
   let found: readonly string[] = [];
   for (;;) {
     const now = findServerTools(names(), before, known);
     if (now.length > 0) onFound(known ?? now);
-    // If the tools are unknown, the list is complete when two polls return the same number.
+    // If the tool names are unknown, the list counts as complete when two polls return the same
+    // number.
     if (known ? now.length > 0 : now.length > 0 && now.length === found.length) {
       return known ?? now;
     }
@@ -92,8 +93,8 @@ export async function waitForTools(options: {
 }
 
 /**
- * Filters VS Code's tools by server. A name consists of `mcp_`, a part of the server's name and the
- * tool's name. If the server ran before, its tools are already in `before`.
+ * Filters the tools of VS Code. A name consists of `mcp_`, a part of the server's name, and the
+ * tool's name. If the server ran earlier, `before` already contains its tools.
  */
 export function findServerTools(
   all: readonly string[],
@@ -146,7 +147,7 @@ function formatToolCount(count: number): string {
   return count === 1 ? vscode.l10n.t('1 tool') : vscode.l10n.t('{0} tools', count);
 }
 
-/** VS Code prefixes the name with `mcp_` and a slug of the server. */
+/** Removes the prefix added by VS Code: `mcp_` and a part of the server's name. */
 function withoutPrefix(name: string): string {
   return name.replace(/^mcp_[^_]*_/, '');
 }

@@ -1,3 +1,5 @@
+// The target steps of the setup: a discovered runtime or gateway, an ARN, and the endpoint.
+
 import * as vscode from 'vscode';
 import { parseRuntimeArn } from '../../aws/arn.ts';
 import { getCallability, getTargetKind } from '../../aws/discovery/callability.ts';
@@ -45,19 +47,19 @@ type Target = DiscoveredRuntime | DiscoveredGateway;
 type Answer =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'typed'; readonly arn: string }
-  /** With the typed text, if the user presses Enter before the list updates. */
+  /** `text` is the typed text, if the user presses Enter before the list is updated. */
   | { readonly kind: 'enter'; readonly text: string }
   | { readonly kind: 'elsewhere' }
   | { readonly kind: 'problem'; readonly problem: Problem }
   | { readonly kind: 'unusable'; readonly sentence: string };
 
-/** Prompts for a discovered runtime or gateway, or for an ARN. */
+/** Creates the target step of the setup: a discovered runtime or gateway, or an ARN. */
 export function createTargetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(begin, position) {
       let draft = begin;
       if ((await listLikelyProfiles(draft, setup)).length > 1) {
-        // The first profile of the file may belong to another account.
+        // Ask, because the first profile of the file can belong to another account.
         const chosen = await pickScopeProfile(setup, undefined, position);
         if (chosen === BACK) return BACK;
         draft = { ...draft, profile: chosen.profile };
@@ -81,7 +83,7 @@ export function createTargetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
             if (answer.text && validateArn(answer.text) === undefined) {
               return withTarget(draft, answer.text);
             }
-            // Keep the typed text, so that the user can correct it.
+            // Show the typed text again, so the user can correct it.
             const typed = isAddress(answer.text) ? answer.text : draft.arn;
             const arn = await askArn(setup, typed, { ...position, canGoBack: true });
             if (arn !== BACK) return withTarget(draft, arn);
@@ -105,7 +107,7 @@ export function createTargetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** Prompts for an ARN without discovery. */
+/** Creates the target step of the setup without discovery: only an ARN. */
 export function createArnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
@@ -141,7 +143,7 @@ function pickTarget(
 ): Promise<Answer | Back> {
   const { draft, place, position, hint } = options;
   const where = place && formatScope(place);
-  // The user may press Enter before the list contains a pasted ARN.
+  // The user can press Enter before the list contains the pasted ARN.
   const enter = { kind: 'enter' as const, text: '' };
   const fixed: readonly PickItem<Answer>[] = [
     {
@@ -206,7 +208,7 @@ function createTypedItem(arn: string): PickItem<Answer> {
     : { label: `$(warning) ${verdict}`, value: { kind: 'enter', text: arn } };
 }
 
-/** Converts the results of a place to items: usable targets, problems and other targets. */
+/** Converts the results of a scope to items: usable targets, problems and other targets. */
 export function createTargetItems(
   found: DiscoveredScope,
   now: number,
@@ -291,7 +293,11 @@ function formatScope({ profile, region }: DiscoveryScope): string {
   return `${profile ?? vscode.l10n.t('environment')} · ${region}`;
 }
 
-/** @returns the placeholder of the list afterwards. */
+/**
+ * Helps with the picked problem: copies a statement, signs in or shows a command.
+ *
+ * @returns the placeholder of the list afterwards.
+ */
 async function handleProblem(problem: Problem, setup: SetupContext): Promise<string | undefined> {
   const { denial, kind, place, unconfirmed } = problem;
   if (denial) {
@@ -317,7 +323,7 @@ async function handleProblem(problem: Problem, setup: SetupContext): Promise<str
 
 const DEFAULT_ENDPOINT = 'DEFAULT';
 
-/** Prompts for the endpoint of the runtime and shows the version of each. */
+/** Creates the endpoint step of the setup. The list shows the version of each endpoint. */
 export function createEndpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: (draft) => !isGateway(draft),
@@ -347,14 +353,14 @@ export function createEndpointStep(setup: SetupContext): FlowStep<RuntimeDraft> 
         }),
       });
       if (answer === BACK) return BACK;
-      // AgentCore uses DEFAULT if no qualifier is sent.
+      // AgentCore uses DEFAULT if the request contains no qualifier.
       const qualifier = answer === DEFAULT_ENDPOINT ? undefined : answer;
       return withFound({ ...draft, qualifier }, known);
     },
   };
 }
 
-/** Discovers a runtime that the user entered by ARN, for its endpoints and authorizer. */
+/** Discovers a runtime entered by ARN, to get its endpoints and its authorizer. */
 async function* find(
   arn: string,
   { profile }: RuntimeDraft,
@@ -370,7 +376,7 @@ async function* find(
       if (found) yield found;
     }
   } catch {
-    // Without permission to list endpoints, the user can still type a name.
+    // Without the permission to list endpoints, the user can still type a name.
   }
 }
 

@@ -4,10 +4,12 @@ import { UserCancelledError } from '../servers/preparation.ts';
 import type { CommandId } from '../settings/contributions.ts';
 import { showError } from './errors.ts';
 
-/** An internal command: not contributed in `package.json` and not in the Command Palette. */
+/** Id of an internal command. It is not in `package.json` and not in the Command Palette. */
 type InternalCommandId = `_agentcore.${string}`;
 
-/** Registers commands. A failure shows one error message; a cancellation shows none. */
+/**
+ * Registers commands. If a command fails, shows one error message. If the user cancels, shows none.
+ */
 export class CommandRegistry implements vscode.Disposable {
   readonly #log: LogChannel;
   readonly #registered: vscode.Disposable[] = [];
@@ -52,7 +54,9 @@ export interface LogChannel extends vscode.Disposable {
   show(): void;
 }
 
-/** Opens the log. Escapes line breaks, because server text could forge or hide log lines. */
+/**
+ * Opens the log. Escapes line breaks, because text from a server could otherwise forge log lines.
+ */
 export function openLogChannel(): LogChannel {
   const channel = vscode.window.createOutputChannel('AgentCore', { log: true });
   return {

@@ -1,3 +1,5 @@
+// Error messages with buttons, and the remedies behind the buttons.
+
 import * as vscode from 'vscode';
 import {
   type AccessDenial,
@@ -30,10 +32,13 @@ export async function showProblem(sentence: string, remedies: readonly Remedy[])
   if (chosen) await apply(chosen.remedy);
 }
 
-/** In characters. A longer notification covers the window. The log has the full message. */
+/**
+ * Maximum characters of a notification. A longer one covers the window. The log has the full
+ * message.
+ */
 const MAX_MESSAGE_LENGTH = 300;
 
-/** Cuts at the last punctuation mark within the limit. */
+/** Shortens a message at the last punctuation mark within the limit. */
 function shortenSentence(sentence: string): string {
   if (sentence.length <= MAX_MESSAGE_LENGTH) return sentence;
   const room = sentence.slice(0, MAX_MESSAGE_LENGTH);
@@ -114,14 +119,15 @@ async function apply(remedy: Remedy): Promise<unknown> {
 }
 
 /**
- * `signIn` resolves to `undefined` if the sign-in continues in a terminal or the user cancels it.
+ * Runs the command to sign in. If the user is signed in afterwards, applies `next`. The command
+ * returns `undefined` if the user cancels or the sign-in continues in a terminal.
  */
 async function signIn(profile: string, next: Remedy | undefined): Promise<void> {
   const until = await run(Commands.signIn, { profile });
   if (until !== undefined && next) await apply(next);
 }
 
-/** The file may not exist yet. */
+/** Opens the AWS config file. If it does not exist, opens a new document with its path. */
 async function openAwsConfig(): Promise<void> {
   const { getProfilePaths: profilePaths } = await import('../../aws/shared-config.ts');
   const file = vscode.Uri.file(profilePaths(getWindowEnvironment()).config);
@@ -144,22 +150,22 @@ export type Remedy =
       /** Runs after the sign-in. */
       readonly next?: Remedy;
     }
-  /** A workspace command needs the user's confirmation before it runs. */
+  /** Confirm a workspace command. Otherwise, it does not run. */
   | {
       readonly kind: 'reviewCommand';
       readonly command: WorkspaceCommand;
       /** Runs after the user confirms the command. */
       readonly next?: Remedy;
     }
-  /** Replace a missing or denied profile. */
+  /** Choose another profile if the current one is missing or denied. */
   | { readonly kind: 'pickProfile'; readonly entry: RuntimeEntry }
-  /** The OAuth client secret of this entry. */
+  /** Enter the OAuth client secret of this entry. */
   | { readonly kind: 'enterSecret'; readonly entry: RuntimeEntry }
   | { readonly kind: 'openAwsConfig' }
   | { readonly kind: 'copyStatement'; readonly text: string }
   | { readonly kind: 'networkSettings' }
   | { readonly kind: 'openSettings' }
-  /** A setting of VS Code itself. */
+  /** Open a setting of VS Code itself. */
   | { readonly kind: 'openSetting'; readonly setting: string }
   | { readonly kind: 'discoverySettings' }
   | { readonly kind: 'refreshRuntimes' }
@@ -168,7 +174,7 @@ export type Remedy =
   | { readonly kind: 'listServers' }
   | { readonly kind: 'showLogs' };
 
-/** Users do not read more buttons than this. */
+/** Maximum number of buttons. Users do not read more. */
 const MAX_REMEDIES = 3;
 
 /** Maximum depth in the chain of `Error.cause`. */
@@ -215,7 +221,7 @@ function* getErrorRemedies(thrown: unknown, entry: RuntimeEntry | undefined): Ge
   if (isUnreached(thrown)) yield { kind: 'networkSettings' };
 }
 
-/** The missing policy statements as JSON to paste. */
+/** The missing policy statements as JSON, for the clipboard. */
 function findMissingStatements(
   thrown: unknown,
   statements: unknown,
@@ -230,7 +236,10 @@ function findMissingStatements(
   return missing && formatStatement(missing);
 }
 
-/** The AWS error names only the runtime, but the policy must also allow the endpoint. */
+/**
+ * Adds the endpoint to a denied resource. The AWS error names only the runtime, but the policy must
+ * also allow the endpoint.
+ */
 function withEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): AccessDenial {
   const { resource } = denial;
   const qualifier = entry?.qualifier;
@@ -253,8 +262,9 @@ function isUnreached(thrown: unknown): boolean {
 }
 
 /**
- * Opens the settings editor with `query`. This extension has machine settings. In a remote window
- * they are in the remote settings, and a search in the user settings finds nothing.
+ * Opens the settings editor with `query`. The settings of this extension have the scope
+ * `machine-overridable`. In a remote window they are in the remote settings, and a search in the
+ * user settings finds nothing.
  */
 export async function openSettings(query: string): Promise<void> {
   const command =

@@ -1,3 +1,5 @@
+// Texts for display: identities, profiles, logins and sessions.
+
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { ProfileKind } from '../../aws/credentials/profiles.ts';
@@ -44,9 +46,7 @@ export function formatIdentity({ kind, name, sessionName, arn }: Identity): stri
   }
 }
 
-/**
- * Formats an expiry. Examples: `expires in 50 m`, `expired`. Returns `undefined` if there is none.
- */
+/** Formats an expiry. Examples: `expires in 50 m`, `expired`. `undefined` if there is no expiry. */
 export function formatExpiry(
   expiresAt: string | Date | undefined,
   now: number,
@@ -79,7 +79,10 @@ export function formatProfileKind(kind: ProfileKind): string {
   }
 }
 
-/** Contains no shell command, because each message with this text has a sign-in button. */
+/**
+ * The message for a missing login. It contains no shell command, because each message with this
+ * text has a button to sign in.
+ */
 export function formatMissingLogin(profile: string): string {
   return vscode.l10n.t('The login of profile "{0}" is missing or has expired', profile);
 }
@@ -104,12 +107,12 @@ function formatSessionState(entry: SessionInfo): string {
     : vscode.l10n.t('stopped at {0}', when);
 }
 
-/** The runtime's name without the suffix that AgentCore adds for its id. */
+/** The name of the runtime, without the ten characters added by AgentCore. */
 export function formatSessionLabel(entry: SessionInfo): string {
   return formatRuntimeName(entry).replace(/-[a-zA-Z0-9]{10}(?=:|$)/, '');
 }
 
-/** State, cost so far and age. The age comes last, because a narrow view cuts off the end. */
+/** State, cost so far and age. The age is last, because a narrow view cuts off the end. */
 export function formatSessionDescription(entry: SessionInfo): string {
   return [formatSessionState(entry), formatCost(entry.cost), formatDuration(entry.age)].join(' · ');
 }
@@ -143,7 +146,7 @@ export function createSessionTooltip(entry: SessionInfo): vscode.MarkdownString 
   ]);
 }
 
-/** A note if all sessions are local, because a local AgentCore bills nothing. */
+/** Returns a note if all sessions are local, because a local AgentCore bills nothing. */
 export function formatLocalNote(entries: readonly SessionInfo[]): readonly string[] {
   const isHere = ({ endpoint }: SessionInfo) =>
     /^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:|\/|$)/.test(endpoint);

@@ -1,3 +1,6 @@
+// Sign-in to AWS in this window: SSO with a browser or a code, MFA codes, and `aws login` in a
+// terminal.
+
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { LoginPrompts, SignInCode, SsoChoice, SsoSession } from '../../aws/sso/sso-session.ts';
@@ -11,19 +14,19 @@ import { formatMissingLogin } from './labels.ts';
 const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
 
 /**
- * Signs the user in to an SSO session, with a progress notification. The session is that of a
- * profile, a named one, or a new one without an entry in a file. If the login is valid or
- * refreshable, shows no prompt.
+ * Signs the user in to an SSO session and shows the progress. `choice` is a profile, the name of a
+ * session, or a session without an entry in a file. If the login is valid or refreshable, shows no
+ * prompt, unless `force` is set.
  *
- * @returns the expiry of the login, or `undefined` if the user cancelled.
- * @throws {AgentCoreError} like `login`.
+ * @returns the expiry of the login. `undefined` if the user cancelled.
+ * @throws {AgentCoreError} like `login` of `aws/sso/login.ts`.
  */
 export async function signIn(
   choice: SsoChoice | { readonly session: SsoSession },
   options: {
     readonly env: Environment;
     readonly signal?: AbortSignal | undefined;
-    /** Forces a new sign-in, because AWS may have revoked a valid-looking login. */
+    /** Sign in even if the login looks valid, because AWS may have revoked it. */
     readonly force?: boolean | undefined;
   },
 ): Promise<Date | undefined> {
@@ -63,7 +66,7 @@ export async function signIn(
   );
 }
 
-/** Signs the user in to an SSO session. Resolves to `false` if the user cancels. */
+/** Signs the user in. Resolves to `false` if the user cancels. */
 type SignIn = (profile: string, signal: AbortSignal) => Promise<boolean>;
 
 /** Prompts the user of this window for MFA codes and logins. */
@@ -98,7 +101,7 @@ export class WindowPrompts implements CredentialPrompts {
     }
   }
 
-  /** Offers the sign-in page first. The browser opens only after a click. */
+  /** Offers a button to sign in. The browser opens only after a click on it. */
   async login(profile: string, _reason: string, signal: AbortSignal): Promise<boolean> {
     const signIn = vscode.l10n.t('Sign In');
     const chosen = await resolveOnAbort(
@@ -121,8 +124,8 @@ class WindowLoginPrompts implements LoginPrompts {
   }
 
   async openBrowser(url: string): Promise<boolean> {
-    // The page redirects to this machine's loopback address. In a remote window, the browser runs
-    // on another machine.
+    // The page redirects to the loopback address of this machine. In a remote window, the browser
+    // runs on another machine, so use a code.
     if (vscode.env.remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web)
       return false;
     return vscode.env.openExternal(vscode.Uri.parse(url, true));
@@ -166,7 +169,7 @@ function toCancellationSource(signal: AbortSignal): vscode.CancellationTokenSour
   return source;
 }
 
-/** VS Code cannot close a notification. On abort, this only ends the wait. */
+/** VS Code cannot close a notification. An abort only ends the wait for it. */
 async function resolveOnAbort<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
   if (signal.aborted) return undefined;
   return Promise.race([
@@ -178,12 +181,13 @@ async function resolveOnAbort<T>(answer: Thenable<T>, signal: AbortSignal): Prom
 }
 
 /**
- * Runs `aws login` for a profile in a terminal, because the AWS CLI owns this login. Callers detect
- * the completion by the login's file.
+ * Runs `aws login` for a profile in a terminal, because the AWS CLI stores this login. Callers
+ * watch the file of the login to detect the end.
  *
  * @param confirm Prompts the user to allow a workspace command.
- * @returns `false` without any action if the profile is of another kind.
- * @throws {Cancelled} if the workspace sets the AWS files and the user denies them.
+ * @returns `false`, without any action, if the profile uses another kind of credentials.
+ * @throws {UserCancelledError} if the workspace controls the AWS files and the user does not
+ *   confirm them.
  */
 export async function openAwsLogin(
   profile: string,
@@ -217,8 +221,8 @@ export async function openAwsLogin(
 }
 
 /**
- * The AWS CLI runs programs that these files name, such as plugins and pagers. The files also set
- * the sign-in address.
+ * Reads the AWS files in the workspace or set by it, for confirmation. The AWS CLI runs programs
+ * named in these files, such as plugins and pagers. The files also set the sign-in address.
  */
 async function readWorkspaceFiles(): Promise<readonly string[]> {
   const { readSharedFile } = await import('../../aws/shared-config.ts');

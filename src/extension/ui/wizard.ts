@@ -1,12 +1,14 @@
+// Questions to the user as Quick Picks and input boxes, and a wizard for several questions.
+
 import * as vscode from 'vscode';
 import { UserCancelledError } from '../servers/preparation.ts';
 
-/** The common properties of a question. */
+/** The common properties of all questions. */
 interface Question {
   readonly title: string;
-  /** Absent for a question outside of a flow. */
+  /** Absent for a question outside of a wizard. */
   readonly position?: StepPosition | undefined;
-  /** Overrides the position, for a question within a step. */
+  /** Overrides `position.canGoBack`, for a second question within one step. */
   readonly canGoBack?: boolean | undefined;
 }
 
@@ -15,11 +17,11 @@ export type PickItem<T> =
   | (vscode.QuickPickItem & { readonly value: T })
   | (vscode.QuickPickItem & { readonly kind: vscode.QuickPickItemKind.Separator });
 
-/** An open list, passed to code that fills it asynchronously. */
+/** An open list. Code can fill it while the user looks at it. */
 export interface PickList<T> {
   show(items: readonly PickItem<T>[]): void;
   busy(isBusy: boolean): void;
-  /** Closes the question with this answer. */
+  /** Closes the list with this answer. */
   answer(value: T): void;
   /** Aborts when the question closes for any reason. */
   readonly signal: AbortSignal;
@@ -36,11 +38,11 @@ interface PickQuestion<T> extends Question {
   readonly items?: readonly PickItem<T>[] | undefined;
   /** Selects the initially active item. */
   readonly isActive?: ((value: T) => boolean) | undefined;
-  /** Fills the open list. If it rejects, the question rejects too. */
+  /** Fills the open list. If it rejects, the question rejects with the same error. */
   readonly fill?: ((list: PickList<T>) => Promise<void>) | undefined;
   /**
-   * Converts typed text, such as an ARN, to an item above the list. Returns `undefined` if the text
-   * is only a search. Also called with an empty text.
+   * Converts typed text, such as an ARN, to an item above the list. `undefined` if the text is only
+   * a search. Also called with an empty text.
    */
   readonly typed?: ((text: string) => PickItem<T> | undefined) | undefined;
   readonly buttons?: readonly TitleButton<T>[] | undefined;
@@ -56,19 +58,19 @@ export interface InputQuestion extends Question {
   readonly value?: string | undefined;
   readonly password?: boolean | undefined;
   /**
-   * Validates the text on each change. Returns an error message, or `undefined` if it is valid. An
-   * empty text may be valid.
+   * Validates the text after each change. Returns an error message, or `undefined` if the text is
+   * valid. Also called with an empty text when the user presses Enter.
    */
   readonly check?: ((text: string) => string | undefined) | undefined;
-  /** Returns a warning for a valid text. */
+  /** Returns a warning for a valid text, if any. */
   readonly caution?: ((text: string) => string | undefined) | undefined;
 }
 
 /**
  * Shows a list.
  *
- * @returns the picked value, or `BACK` if the user presses Back.
- * @throws {Cancelled} if the user presses Escape.
+ * @returns the picked value, or {@link BACK} if the user presses Back.
+ * @throws {UserCancelledError} if the user presses Escape.
  */
 export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
   const quickPick = vscode.window.createQuickPick<PickItem<T>>();
@@ -119,7 +121,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
       }
     });
     quickPick.onDidChangeActive(([active]) => {
-      // VS Code activates the first item by default.
+      // VS Code makes the first item active by default, so this is no choice of the user.
       const first = quickPick.items.find((item) => 'value' in item);
       const byItself =
         active === undefined || active === first || isStart(question.isActive)(active);
@@ -142,7 +144,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
 /**
  * Prompts for a text and trims it.
  *
- * @throws {Cancelled} if the user presses Escape.
+ * @throws {UserCancelledError} if the user presses Escape.
  */
 export function askText(question: InputQuestion): Promise<string | Back> {
   const box = vscode.window.createInputBox();
@@ -157,7 +159,7 @@ export function askText(question: InputQuestion): Promise<string | Back> {
       return message && { message, severity: vscode.InputBoxValidationSeverity.Warning };
     };
     const judge = (text: string) => {
-      // Show no error while the text is still empty.
+      // Show no error for an empty text until the user presses Enter.
       box.validationMessage = text.trim() ? (check(text) ?? cautionOn(text)) : undefined;
     };
     judge(box.value);
@@ -176,7 +178,7 @@ interface Settling<T> {
   readonly fail: (thrown: unknown) => void;
 }
 
-/** Shows a question. The promise settles however the question closes. */
+/** Shows a question. The promise always settles when the question closes. */
 function showQuestion<T>(
   shown: vscode.QuickPick<PickItem<T>> | vscode.InputBox,
   { title, position, canGoBack = position?.canGoBack }: Question,
@@ -188,7 +190,7 @@ function showQuestion<T>(
     shown.totalSteps = position.total;
   }
   if (canGoBack) shown.buttons = [vscode.QuickInputButtons.Back];
-  // A sign-in may move the focus to the browser.
+  // Keep the question open if a sign-in moves the focus to the browser.
   shown.ignoreFocusOut = true;
   const over = new AbortController();
   return new Promise<T | Back>((resolve, reject) => {
@@ -216,29 +218,33 @@ export function createSeparator(label: string): PickItem<never> {
   return { label, kind: vscode.QuickPickItemKind.Separator };
 }
 
-/** The answer of a step if the user presses Back. */
+/** The answer of a question if the user presses Back. */
 export const BACK = Symbol('back');
 
 export type Back = typeof BACK;
 
-/** The position within the flow. */
+/** The position of a step within the wizard. */
 export interface StepPosition {
   /** Starts at 1. */
   readonly step: number;
-  /** An estimate: an answer may add or skip steps. */
+  /** An estimate, because an answer can add or skip steps. */
   readonly total: number;
   readonly canGoBack: boolean;
 }
 
-/** One question. The draft keeps earlier answers, so Back loses nothing. */
+/** One step of a wizard. The draft contains the earlier answers, so Back loses nothing. */
 export interface FlowStep<Draft> {
-  /** Whether the question applies to the draft. Default: always. */
+  /** Whether the step applies to the draft. Default: always. */
   readonly applies?: ((draft: Draft) => boolean) | undefined;
-  /** @throws an error to end the flow, such as `Cancelled`. */
+  /**
+   * Asks the user and returns the changed draft.
+   *
+   * @throws an error to end the wizard, such as `UserCancelledError`.
+   */
   readonly ask: (draft: Draft, position: StepPosition) => Promise<Draft | Back>;
 }
 
-/** Runs the steps in order and handles Back, until the last step has an answer. */
+/** Runs the steps in order and handles Back. Returns the draft after the last step. */
 export async function runWizard<Draft>(
   steps: readonly FlowStep<Draft>[],
   begin: Draft,

@@ -1,3 +1,5 @@
+// The Replay Log view, its item texts, and read-only documents for single records.
+
 import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 import { getErrorMessage } from '../../base/errors.ts';
@@ -17,12 +19,13 @@ import {
 import type { SessionsModel } from '../models/sessions-model.ts';
 import { Commands, Contexts, Views } from '../settings/contributions.ts';
 
-/** Maximum number of entries in memory and in the view. */
+/** Entries that remain in memory after a trim. A trim follows at twice this number. */
 const MAX_ENTRIES = 5_000;
 
+/** Maximum number of entries in the view. */
 const MAX_SHOWN_ENTRIES = 500;
 
-/** In milliseconds. A record that was read may also arrive from the watch within this time. */
+/** Milliseconds. For this time, the watch can repeat a record from the first read. */
 const OVERLAP = 60_000;
 
 /** Debounce of the view in milliseconds. */
@@ -36,9 +39,9 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
   readonly #view: vscode.TreeView<LogEntry>;
   readonly #subscriptions: vscode.Disposable[];
   #filter = EVERYTHING;
-  /** The entries from the first read, plus those written since. */
+  /** The entries of the first read, and those written since then. */
   #entries: LogEntry[] = [];
-  /** Recent entries from the read that may still arrive from the watch. Prevents duplicates. */
+  /** Keys of recent entries from the read. The watch can repeat them, so they are skipped there. */
   #expected: ReadonlySet<string> = new Set();
   #loading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
@@ -84,7 +87,7 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
   /** The filtered entries, newest first. */
   async shown(limit = MAX_SHOWN_ENTRIES): Promise<readonly LogEntry[]> {
     this.#loading ??= this.#load();
-    // If decisions are hidden, the audit is not read.
+    // Read the audit only if decisions are shown.
     if (this.#filter.kinds.has('decisions')) this.#looking ??= this.#audit.look();
     await Promise.all([this.#loading, this.#looking]);
     this.#view.message = this.#journalProblem ?? this.#audit.problem ?? '';
@@ -119,7 +122,10 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
-  /** Reads again when the journal's problems change, for example after it becomes readable. */
+  /**
+   * Reads the journal again if its problems change, for example after an unreadable file becomes
+   * readable.
+   */
   #readAgain(problems: readonly string[]): void {
     if (!this.#loading || problems.join('\n') === this.#missing) return;
     this.#loading = undefined;
@@ -137,7 +143,7 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
       const read = files.flatMap(({ head, records }) =>
         records.flatMap((record) => toLogEntry(record, head) ?? []),
       );
-      // Records written during the read also arrived from the watch.
+      // The watch has already reported records written during the read.
       const known = new Set(this.#entries.map(getKey));
       const rest = read.filter((entry) => !known.has(getKey(entry)));
       const since = Date.now() - OVERLAP;
@@ -165,7 +171,7 @@ function getKey({ record, head }: LogEntry): string {
   return JSON.stringify([head.host, head.pid, record]);
 }
 
-/** The full record as a sentence. */
+/** The full record as one sentence, for the tooltip. */
 function formatEntryText(record: LogEntry['record']): string {
   const words = record.type === 'audit.request' ? formatDecision(record) : formatRecord(record);
   return sanitizeForTerminal(words ?? record.type);
@@ -195,8 +201,8 @@ interface EntryText {
 }
 
 /**
- * Sanitizes the text, because servers choose names and messages. Control characters could reverse
- * the text direction.
+ * Formats a record and sanitizes it. Servers choose names and messages, and control characters
+ * could reverse the text direction.
  */
 export function formatEntry(record: LogEntry['record']): EntryText {
   const { about, said } =
@@ -262,7 +268,7 @@ function formatCall({ outcome, code, milliseconds, attempts }: CallRecord): stri
     .join(' · ');
 }
 
-/** Examples: `87 ms`, `2.4 s`. */
+/** Formats a duration. Examples: `87 ms`, `2.4 s`. */
 function formatCallDuration(milliseconds: number): string {
   return milliseconds < 1000
     ? vscode.l10n.t('{0} ms', Math.round(milliseconds))
@@ -271,10 +277,10 @@ function formatCallDuration(milliseconds: number): string {
 
 const SCHEME = 'agentcore-record';
 
-/** Older documents are dropped. Their open tabs show a hint. */
+/** Maximum number of documents in memory. The tab of a dropped document shows a hint. */
 const MAX_DOCUMENTS = 100;
 
-/** Opens records as read-only documents, so that closing one needs no confirmation. */
+/** Opens records as read-only documents. VS Code closes them without a question. */
 export class RecordDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #texts = new Map<string, string>();
   readonly #registration: vscode.Disposable;
@@ -283,10 +289,10 @@ export class RecordDocuments implements vscode.TextDocumentContentProvider, vsco
     this.#registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
   }
 
-  /** @param name The tab title. It becomes the file name of the URI. */
+  /** @param name The title of the tab. It becomes the file name of the URI. */
   async show(name: string, json: string): Promise<void> {
     const title = name.replace(/[^\w .-]+/g, ' ').trim() || 'record';
-    // The same record has the same URI, so its open tab is shown again.
+    // Equal records have the same URI, so VS Code shows the open tab again.
     const query = createHash('sha256').update(json).digest('hex').slice(0, 16);
     const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${title}.json`, query });
     this.#texts.delete(query);

@@ -16,13 +16,13 @@ import {
 import { Contexts, Views } from '../settings/contributions.ts';
 import { createTooltip, formatExpiry, formatIdentity, formatProfileKind } from '../ui/labels.ts';
 
-/** Refresh interval of logins and countdowns in milliseconds, while the view is visible. */
+/** Refresh interval for logins and countdowns in milliseconds, while the view is visible. */
 const POLL_INTERVAL_MS = 15_000;
 
-/** Debounce in milliseconds. */
+/** Debounce in milliseconds, after a change of the identities. */
 const DEBOUNCE_MS = 100;
 
-/** The view "Credentials": sources of credentials and the caller identity of each. */
+/** The view "Credentials": the sources of credentials and the caller identity of each. */
 export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>, vscode.Disposable {
   readonly #env: () => Environment;
   readonly #onShow: () => void;
@@ -73,7 +73,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     }
   }
 
-  /** Reads the files again and drops the cached identities. */
+  /** Drops the cached identities. The view then reads the files again. */
   refresh(): void {
     this.#identities.forget();
   }
@@ -104,7 +104,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     }, DEBOUNCE_MS);
   }
 
-  /** Countdowns run only while the view is visible. */
+  /** Refreshes the countdowns while the view is visible. */
   #count(isVisible: boolean): void {
     clearInterval(this.#timer);
     if (!isVisible) return;
@@ -114,7 +114,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
   }
 }
 
-/** Internal command of a problem item: shows the problem. */
+/** Internal command of a problem item: shows the error. */
 export const SHOW_FAILURE = '_agentcore.showFailure';
 
 const { None, Collapsed } = vscode.TreeItemCollapsibleState;
@@ -241,7 +241,7 @@ function createProfileItem(
   ]);
 }
 
-/** The result of an earlier identity check. */
+/** Formats the cached identity of a profile. `undefined` if there is none. */
 function formatKnownIdentity(known: KnownIdentity | undefined, now: number): string | undefined {
   if (!known) return undefined;
   const { identity } = known;

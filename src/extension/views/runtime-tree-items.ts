@@ -1,3 +1,5 @@
+// The items of the view "Runtimes": label, description, tooltip and icon of each node.
+
 import * as vscode from 'vscode';
 import { getCallability } from '../../aws/discovery/callability.ts';
 import type { DiscoveredScope } from '../../aws/discovery/discovery.ts';
@@ -27,7 +29,7 @@ import { createTooltip, formatIdentity } from '../ui/labels.ts';
 /** Internal command of a problem item: shows the problem. */
 export const SHOW_PROBLEM = '_agentcore.showProblem';
 
-/** The state that an item displays besides its node. */
+/** The state shown by an item in addition to its node. */
 interface Surroundings {
   readonly placeOf: (name: string) => RunningPlace | undefined;
   readonly identityOf: (node: ConfiguredNode) => KnownIdentity | undefined;
@@ -65,7 +67,7 @@ function createConfiguredItem(node: ConfiguredNode, around: Surroundings): vscod
   item.id = `configured ${entry.name}`;
   item.tooltip = createEntryTooltip(entry, place, around.identityOf(node));
   item.iconPath = new vscode.ThemeIcon(place === undefined ? 'circle-outline' : 'vm-running');
-  // A server of another window can also be started in this one.
+  // A server that runs in another window can also be started in this one.
   item.contextValue = place === 'here' ? 'configured;running' : 'configured;stopped';
   return setDescription(item, formatEntryDescription(entry, place));
 }
@@ -153,7 +155,7 @@ function createProblemItem({ problem }: ProblemNode): vscode.TreeItem {
   return item;
 }
 
-/** The description is also the label for screen readers. */
+/** Sets the description, also as the label for screen readers. */
 function setDescription(item: vscode.TreeItem, words: string): vscode.TreeItem {
   const description = sanitizeForTerminal(words);
   item.description = description;
@@ -163,14 +165,14 @@ function setDescription(item: vscode.TreeItem, words: string): vscode.TreeItem {
   return item;
 }
 
-/** The state of a server for display. */
+/** Formats the state of a server. */
 function formatRunningPlace(place: RunningPlace | undefined): string {
   if (place === 'here') return vscode.l10n.t('running');
   if (place === 'elsewhere') return vscode.l10n.t('running in another window');
   return vscode.l10n.t('stopped');
 }
 
-/** The description of a configured runtime in the tree. */
+/** Formats the description of a configured runtime: state, caller and session mode. */
 export function formatEntryDescription(
   entry: RuntimeEntry,
   place: RunningPlace | undefined,
@@ -181,8 +183,8 @@ export function formatEntryDescription(
 }
 
 /**
- * The caller of the runtime. A token request does not use the profile's identity, so the profile is
- * omitted.
+ * Formats the caller of a runtime. Omits the profile for a token request, because the token
+ * identifies the caller.
  */
 function formatCaller({ profile, role, target, authorization }: RuntimeEntry) {
   if (target.kind === 'local') return [vscode.l10n.t('on this machine')];
@@ -226,7 +228,7 @@ function createEntryTooltip(
   ]);
 }
 
-/** The description of a place: number of results and their age. */
+/** Formats the description of a scope: number of results, their age and problems. */
 function formatScopeDescription(
   found: DiscoveredScope | undefined,
   isLooking: boolean,
@@ -249,7 +251,7 @@ function formatScopeDescription(
     .join(' · ');
 }
 
-/** Example: `MCP · IAM · ready`. */
+/** Formats the description of a discovered target. Example: `MCP · IAM · ready`. */
 function formatDiscoveredDescription(
   target: DiscoveredRuntime | DiscoveredGateway,
   isConfigured: boolean,
@@ -286,7 +288,7 @@ function createDiscoveredTooltip(
   );
 }
 
-/** Returns `Reader` for `arn:aws:iam::123456789012:role/team/Reader`. */
+/** The name of a role: `Reader` for `arn:aws:iam::123456789012:role/team/Reader`. */
 function getRoleName(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);
 }

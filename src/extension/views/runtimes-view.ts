@@ -20,10 +20,10 @@ import { getTargetArn } from '../settings/server-environment.ts';
 import { readDiscoverySettings } from '../settings/window-settings.ts';
 import { createRuntimeItem } from './runtime-tree-items.ts';
 
-/** Refresh interval of running servers and ages in milliseconds, while the view is visible. */
+/** Refresh interval for running servers and ages in milliseconds, while the view is visible. */
 const POLL_INTERVAL_MS = 5_000;
 
-/** Debounce in milliseconds. */
+/** Debounce in milliseconds, after a change of a model. */
 const DEBOUNCE_MS = 100;
 
 /** The view "Runtimes": configured runtimes, invalid entries and discovered runtimes. */
@@ -37,7 +37,9 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   readonly #changed = new vscode.EventEmitter<RuntimeNode | undefined>();
   readonly #view: vscode.TreeView<RuntimeNode>;
   readonly #subscriptions: vscode.Disposable[];
-  /** VS Code identifies an item by its node object, so each place keeps its node. */
+  /**
+   * The node of each scope. It is reused, because VS Code identifies an item by its node object.
+   */
   readonly #placeNodes = new Map<string, ScopeNode>();
   #choosing: Promise<ChosenScopes> | undefined;
   #places: ChosenScopes | undefined;
@@ -96,7 +98,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     return node.kind === 'discovered' ? createEndpointNodes(node) : [];
   }
 
-  /** Repeats the discovery of every place with results. */
+  /** Repeats the discovery of each scope with results. */
   async refresh(): Promise<void> {
     const { places } = await this.#choosePlaces();
     const looked = places.filter((place) => this.#discoveries.found(place));
@@ -107,12 +109,12 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     this.#changed.fire(undefined);
   }
 
-  /** A message above the tree, for a problem that affects all servers. */
+  /** Sets the message above the tree, for a problem of all servers. */
   set message(sentence: string | undefined) {
     this.#view.message = sentence ?? '';
   }
 
-  /** Call this when the profiles change. */
+  /** Drops all results. Call this if the profiles change. */
   reset(): void {
     this.#discoveries.forget();
     this.#choose();
@@ -155,7 +157,9 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     ];
   }
 
-  /** Reads the places on first use and again after each change. Never rejects. */
+  /**
+   * Returns the scopes to discover. Chooses them on first use and after each change. Never rejects.
+   */
   #choosePlaces(): Promise<ChosenScopes> {
     if (this.#choosing) return this.#choosing;
     const choice = { ...readDiscoverySettings(), entries: this.#store.entries };
@@ -212,7 +216,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     }, DEBOUNCE_MS);
   }
 
-  /** Polls only while the view is visible. */
+  /** Refreshes the running servers while the view is visible. */
   #follow(isVisible: boolean): void {
     clearInterval(this.#timer);
     if (!isVisible) return;
@@ -243,7 +247,7 @@ function createProblemNode(problem: Problem): RuntimeNode {
   return { kind: 'problem', problem };
 }
 
-/** The ARN without the endpoint. */
+/** The ARN of the runtime or gateway, without an endpoint. */
 function getBaseArn(entry: Parameters<typeof getTargetArn>[0]): string | undefined {
   return getTargetArn(entry)?.split('/runtime-endpoint/')[0];
 }

@@ -12,15 +12,15 @@ import {
   formatSessionLabel,
 } from '../ui/labels.ts';
 
-/** In milliseconds. Sessions that ended longer ago are hidden. */
+/** Milliseconds. Sessions that ended earlier are hidden. */
 const RECENT = 24 * 3_600_000;
 
-/** Refresh interval of countdowns in milliseconds. */
+/** Refresh interval for countdowns in milliseconds, while the view is visible. */
 const COUNT_EVERY = 10_000;
 
 /**
- * The view "Sessions": pending approvals, sessions of all programs that may be billed, and the
- * sessions that ended within a day.
+ * The view "Sessions": pending approvals, sessions of all programs that may be billed, and sessions
+ * of the last day.
  */
 export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
   readonly #journal: SessionsModel;
@@ -28,8 +28,9 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   readonly #changed = new vscode.EventEmitter<SessionNode[] | undefined>();
   readonly #view: vscode.TreeView<SessionNode>;
   readonly #subscriptions: vscode.Disposable[];
-  /** The session ids that VS Code last showed, and the nodes of the sessions that may be billed. */
+  /** The ids of the shown sessions, to detect whether the tree must be rebuilt. */
   #shape: string | undefined;
+  /** The nodes of the sessions that may be billed, by session id. */
   #billing: ReadonlyMap<string, ShownSession> = new Map();
   #timer: NodeJS.Timeout | undefined;
 
@@ -101,8 +102,9 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   }
 
   /**
-   * If only texts change, keeps the items. A rebuilt item loses the button that the user may be
-   * about to press, and VS Code briefly cannot map it to its session.
+   * Updates the tree. If only texts have changed, keeps the items. The user may be about to press a
+   * button of an item, and a rebuilt item loses it. VS Code also cannot map it to its session for a
+   * moment.
    */
   #update(): void {
     const { entries } = this.#journal.snapshot;
@@ -117,7 +119,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     if (this.#billing.size > 0) this.#changed.fire([...this.#billing.values()]);
   }
 
-  /** Countdowns run only while the view is visible. */
+  /** Refreshes the countdowns while the view is visible. */
   #count(isVisible: boolean): void {
     clearInterval(this.#timer);
     if (!isVisible) return;
@@ -126,13 +128,16 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   }
 }
 
-/** A session that may be billed. VS Code identifies it by its node object. */
+/**
+ * The node of a session that may be billed. VS Code identifies an item by its node object, so this
+ * one is updated in place.
+ */
 interface ShownSession {
   readonly kind: 'session';
   entry: SessionInfo;
 }
 
-/** Identifies the shown sessions and their groups. */
+/** A text that changes if the set of shown sessions or their groups change. */
 function serializeShape(entries: readonly SessionInfo[]): string {
   return JSON.stringify([
     entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),
@@ -178,15 +183,15 @@ function hasEndedOfLate({ mayBill, endedAt }: SessionInfo): boolean {
   return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT;
 }
 
-/** Internal command: opens the approval dialog for the call with the given id. */
+/** Internal command: opens the dialog for the approval with the given id. */
 export const REVIEW = '_agentcore.reviewApproval';
 
-/** In characters. */
+/** Maximum characters of a tool name. */
 const MAX_NAME_LENGTH = 100;
 
 /**
- * Formats a tool name for display. The agent chooses the name, so this removes the characters that
- * VS Code would render as a link.
+ * Formats a tool name for display. The agent chooses the name, so characters of a Markdown link are
+ * removed.
  */
 export function formatToolName(tool: string): string {
   return sanitizeForTerminal(tool.replace(/[[\]()]/g, ' ')).slice(0, MAX_NAME_LENGTH);

@@ -10,7 +10,10 @@ import { formatLocalNote } from '../ui/labels.ts';
 
 const MINUTE = 60_000;
 
-/** Shows sessions that may be billed in the status bar, and a notice when one runs for too long. */
+/**
+ * Shows in the status bar how many sessions may be billed, and their cost. Also shows a notice if
+ * one runs for too long.
+ */
 export class BillingStatusBar implements vscode.Disposable {
   readonly #item: vscode.StatusBarItem;
   readonly #subscriptions: vscode.Disposable[];
@@ -68,7 +71,7 @@ export class BillingStatusBar implements vscode.Disposable {
     if (threshold > 0) this.#notice(billing, threshold);
   }
 
-  /** Once per session. */
+  /** Shows one notice for each session older than `threshold` milliseconds. */
   #notice(billing: readonly SessionInfo[], threshold: number): void {
     const due = billing.filter(({ id, age }) => age >= threshold && !this.#noticed.has(id));
     for (const { id } of due) this.#noticed.add(id);

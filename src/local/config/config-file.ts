@@ -11,10 +11,12 @@ import {
 } from './schema.ts';
 
 /**
- * Parses a configuration file, YAML or JSON. A relative `cwd` is relative to the file's folder.
+ * Parses a configuration file in YAML or JSON. A relative `cwd` is resolved against the directory
+ * of the file.
  *
- * @param file Path of the file, for its folder and for errors.
- * @throws {AgentCoreError} `config`, with one line per mistake: `FILE:LINE:COLUMN: FIELD: MESSAGE`.
+ * @param file The path of the file, for its directory and for errors.
+ * @throws {AgentCoreError} `config`, with one line for each mistake: `FILE:LINE:COLUMN: FIELD:
+ *   MESSAGE`.
  */
 export function parseConfig(text: string, file: string): ResolvedConfig {
   const folder = dirname(resolve(file));
@@ -76,7 +78,7 @@ function withFolder(target: TargetConfig, folder: string): TargetConfig {
   return { ...target, server: { ...server, cwd: resolve(folder, server.cwd ?? '.') } };
 }
 
-/** The working folders of a gateway's own servers, without those of its runtimes. */
+/** The working directories of servers that belong to a gateway only. */
 function getWorkingFolders({
   name,
   targets,
@@ -94,7 +96,7 @@ function isFolder(path: string): boolean {
 
 type Path = readonly PropertyKey[];
 
-/** The offset of a field; if it is missing, that of its innermost existing parent. */
+/** The offset of a field. If the field is missing, that of its innermost existing parent. */
 function getOffset(document: ReturnType<typeof parseDocument>, path: Path, key?: string): number {
   for (let length = path.length; length >= 0; length -= 1) {
     const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);

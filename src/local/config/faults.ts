@@ -1,7 +1,9 @@
+// Faults to inject: their schema, and the operations and methods that they can select.
+
 import * as z from 'zod';
 import { milliseconds } from './switches.ts';
 
-/** Errors of the platform itself, except signature errors. */
+/** Errors of the platform, without signature errors. */
 const PLATFORM_ERROR_KINDS = [
   'unauthorized',
   'access-denied',
@@ -18,41 +20,41 @@ const PLATFORM_ERROR_KINDS = [
 
 export type PlatformErrorKind = (typeof PLATFORM_ERROR_KINDS)[number];
 
-/** Selects the requests of a fault and the number of hits. */
+/** The requests to which a fault applies, and how often. */
 const aim = {
-  /** Name of a runtime. Absent: any. */
+  /** Name of a runtime. Absent: all runtimes. */
   runtime: z.string().optional(),
   operation: z
     .enum(['invoke', 'stop', 'sts', 'control', 'oauth', 'gateway', 'sso-oidc', 'sso'])
     .default('invoke'),
   /**
-   * A JSON-RPC method, such as `tools/call`. For STS, SSO and the control plane, the API name. For
-   * OAuth, `metadata`, `jwks`, `token` or `revoke`.
+   * A JSON-RPC method, such as `tools/call`. For STS, SSO and the control plane, the name of the
+   * API operation. For OAuth, `metadata`, `jwks`, `token` or `revoke`.
    */
   method: z.string().optional(),
-  /** The name of a tool (`params.name`) or the URI of a resource. */
+  /** The name of a tool (`params.name`) or the URI of a resource (`params.uri`). */
   tool: z.string().optional(),
   /** The runtime session id or Mcp-Session-Id of the request. */
   sessionId: z.string().optional(),
-  /** Number of matching requests to let pass first. */
+  /** Number of matching requests without the fault, before the first one with it. */
   skip: z.number().int().min(0).default(0),
   times: z.union([z.number().int().min(1), z.literal('always')], '1 or more, or always').default(1),
 };
 
 /**
- * `before`: the container never receives the request. `after`: the container handles it, and its
- * response is discarded.
+ * `before`: the container does not receive the request. `after`: the container handles the request,
+ * and its response is discarded.
  */
 const phase = z.enum(['before', 'after']).default('before');
 
 const count = z.number().int().min(0).optional();
 
-/** The part of the container's response to let through. */
+/** The part of the container's response to forward. */
 const amount = { afterEvents: count, afterBytes: count };
 
 /**
- * When the microVM or container ends: before the request, after the container received it, or after
- * the response.
+ * The time at which the microVM or container ends: before the request, after the container received
+ * it, or after the response.
  */
 const moment = {
   when: z.enum(['before', 'during', 'after']).default('before'),
@@ -63,13 +65,13 @@ const moment = {
 };
 
 const faultFields = z.discriminatedUnion('kind', [
-  /** Any HTTP response: an error of the service, a load balancer's HTML, … */
+  /** Any HTTP response, for example an error of the service or the HTML page of a load balancer. */
   z.strictObject({
     ...aim,
     phase,
     kind: z.literal('status'),
     status: z.number().int().min(200).max(599),
-    /** Absent: `{"message"}` for a 4xx or 5xx, otherwise empty. */
+    /** Default: `{"message"}` for a status of 400 or more, otherwise empty. */
     body: z.string().optional(),
     contentType: z.string().optional(),
     /** Value of `x-amzn-ErrorType`. */
@@ -103,7 +105,10 @@ const faultFields = z.discriminatedUnion('kind', [
     kind: z.literal('throttle'),
     retryAfter: z.number().min(0).optional(),
   }),
-  /** Expired credentials. AWS rejects them before any work, so there is no phase `after`. */
+  /**
+   * An error for expired credentials. AWS checks credentials before any work, so there is no phase
+   * `after`.
+   */
   z.strictObject({
     ...aim,
     phase: z.literal('before').default('before'),
@@ -115,19 +120,18 @@ const faultFields = z.discriminatedUnion('kind', [
   z.strictObject({ ...aim, phase, kind: z.literal('empty') }),
   /** 200 with a truncated JSON-RPC response. */
   z.strictObject({ ...aim, phase, kind: z.literal('broken-json') }),
-  /** No response until the client gives up. */
+  /** No response. The connection stays open until the client closes it. */
   z.strictObject({ ...aim, phase, kind: z.literal('silence') }),
-  /** Cuts the container's response after a number of events or bytes, without a proper end. */
+  /** Cuts the container's response after a number of events or bytes. */
   z.strictObject({
     ...aim,
     kind: z.literal('cut'),
     ...amount,
-    /** `end` closes the connection in order; `reset` sends a TCP reset. */
+    /** How the connection is closed: `end` closes it in order, `reset` sends a TCP reset. */
     by: z.enum(['end', 'reset']).default('end'),
   }),
   /**
-   * Stops the container's response after a number of events or bytes, and leaves the connection
-   * open.
+   * Stops the container's response after a number of events or bytes. The connection stays open.
    */
   z.strictObject({
     ...aim,
@@ -137,15 +141,15 @@ const faultFields = z.discriminatedUnion('kind', [
   /** Delays the request to the container. */
   z.strictObject({ ...aim, kind: z.literal('delay'), ms: milliseconds }),
   /**
-   * Replaces the container within its microVM. The session continues with a server without its
-   * state.
+   * Replaces the container within its microVM. The session continues with a new server process,
+   * without its state.
    */
   z.strictObject({ ...aim, kind: z.literal('restart-container'), ...moment }),
   /** Ends the microVM and stops its session. */
   z.strictObject({ ...aim, kind: z.literal('kill-microvm'), ...moment }),
 ]);
 
-/** Rejects faults without any possible effect. */
+/** The schema of a fault. Rejects faults that can have no effect. */
 export const faultSchema = faultFields.superRefine((fault, context) => {
   const { operation, kind } = fault;
   const refuse = (field: string, message: string) =>
@@ -181,7 +185,7 @@ export const faultSchema = faultFields.superRefine((fault, context) => {
   }
 });
 
-/** Supported operations of the control plane. */
+/** The operations of the control plane that the local AgentCore supports. */
 export const CONTROL_OPERATIONS = [
   'GetAgentRuntime',
   'ListAgentRuntimes',
@@ -195,7 +199,7 @@ export const CONTROL_OPERATIONS = [
   'ListGatewayTargets',
 ] as const;
 
-/** Supported operations of SSO-OIDC. */
+/** The operations of SSO-OIDC that the local AgentCore supports. */
 export const SSO_OIDC_OPERATIONS = [
   'RegisterClient',
   'StartDeviceAuthorization',
@@ -213,7 +217,7 @@ export const SSO_OPERATIONS = [
 /** Endpoints of the OAuth server. */
 export const OAUTH_ENDPOINTS = ['metadata', 'jwks', 'token', 'revoke'] as const;
 
-/** Supported actions of STS. */
+/** The actions of STS that the local AgentCore supports. */
 export const STS_ACTIONS = [
   'GetCallerIdentity',
   'AssumeRole',
@@ -231,7 +235,7 @@ function isSso(operation: string): boolean {
   return operation === 'sso' || operation === 'sso-oidc';
 }
 
-/** Selectors that can never match, by operation. */
+/** Selectors without any matching request, by operation. */
 const NEVER_IN = {
   stop: ['method', 'tool'],
   sts: ['runtime', 'tool', 'sessionId'],
@@ -245,20 +249,24 @@ const NEVER_IN = {
 /** A fault as written in tests, in the configuration file and after `--fault`. */
 export type Fault = z.input<typeof faultSchema>;
 
+/** A valid fault, with all defaults. */
 export type ArmedFault = z.output<typeof faultSchema>;
 
-/** The fields of a runtime for the check of selectors. */
+/** The fields of a runtime that decide whether a fault can match. */
 export interface AimedRuntime {
   readonly name: string;
   readonly protocol: 'MCP' | 'HTTP';
 }
 
-/** Why a fault can match no request of these runtimes; `undefined` if it can. */
+/**
+ * Returns the reason if a fault can match no request of these runtimes. `undefined` if it can match
+ * one.
+ */
 export function validateFaultTarget(
   fault: ArmedFault,
   runtimes: readonly AimedRuntime[],
 ): { readonly field: 'runtime' | 'method' | 'tool'; readonly message: string } | undefined {
-  // Other operations are independent of runtimes.
+  // Requests for other operations belong to no runtime.
   if (!['invoke', 'stop', 'control'].includes(fault.operation)) return undefined;
   const names = runtimes.map(({ name }) => name).join(', ');
   const aimed = runtimes.filter(

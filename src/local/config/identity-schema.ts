@@ -1,3 +1,5 @@
+// The schema of identities: IAM Identity Center, access keys and roles.
+
 import * as z from 'zod';
 import { createKeyErrorMap, seconds } from './switches.ts';
 
@@ -10,11 +12,11 @@ const wholeSeconds = z
   .max(YEAR_SECONDS, `${YEAR_SECONDS} seconds (a year) at most`);
 
 const ssoRoleSchema = z.strictObject({
-  /** Lifetime of its credentials in seconds. */
+  /** Lifetime of the role's credentials in seconds. */
   sessionDuration: wholeSeconds.default(3600),
-  /** The only IAM actions allowed by its permission set. Absent: all actions. */
+  /** The IAM actions that its permission set allows. Absent: all actions. */
   allowed: z.array(z.string()).optional(),
-  /** IAM actions explicitly denied by its permission set. */
+  /** The IAM actions that its permission set explicitly denies. */
   denied: z.array(z.string()).default([]),
 });
 
@@ -40,7 +42,7 @@ const userSchema = z.strictObject({
     .default({}),
 });
 
-/** User names become session names of assumed roles, so the same limits apply. */
+/** A user name becomes the session name of assumed roles, so the limits of a session name apply. */
 const USER_RULE = 'a user has letters, digits and +=,.@_-, 2 to 64 of them';
 
 const userName = z.string().regex(/^[\w+=,.@-]{2,64}$/, USER_RULE);
@@ -51,18 +53,18 @@ export const ssoSchema = z.strictObject({
   startUrl: z.url({ protocol: /^https?$/, error: 'an http or https URL' }).optional(),
   /** Default: the region of the local runtime. */
   region: z.string().min(1).optional(),
-  /** Maximum duration of a sign-in in seconds. No token outlives it. */
+  /** Maximum duration of a sign-in in seconds. Its tokens expire then at the latest. */
   sessionDuration: wholeSeconds.default(28_800),
   /**
-   * Lifetime of an access token in seconds if the client can refresh it. Otherwise it is valid for
-   * the whole session.
+   * Lifetime of an access token in seconds, if the client can refresh it. Otherwise, it is valid
+   * for the whole sign-in.
    */
   accessTokenDuration: wholeSeconds.default(3600),
   /** Lifetime of a client registration in seconds. */
   registrationDuration: wholeSeconds.default(7_776_000),
-  /** Lifetime of an authorization code in seconds, from the approval in the browser. */
+  /** Lifetime of an authorization code in seconds, after the approval in the browser. */
   codeDuration: wholeSeconds.default(600),
-  /** Lifetime of a user code in seconds. */
+  /** Lifetime of a device code and its user code in seconds. */
   deviceCodeDuration: wholeSeconds.default(600),
   /** Minimum polling interval of a device in seconds. */
   deviceInterval: z.number().int('whole seconds').min(1).max(60).default(1),
@@ -77,7 +79,7 @@ export type SsoAccount = z.output<typeof accountSchema>;
 
 export type SsoRole = z.output<typeof ssoRoleSchema>;
 
-/** The start URL for clients. */
+/** The start URL of the sign-in pages. */
 export function getStartUrl(config: SsoConfig, origin: string): string {
   return config.startUrl ?? `${origin}/start`;
 }
@@ -102,7 +104,7 @@ const sessionRoleArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'arn:aws:iam::ACCOUNT:role/NAME');
 
-/** The policies of a principal as lists of IAM actions, with the IAM wildcards `*` and `?`. */
+/** The policies of a principal, as lists of IAM actions with the wildcards `*` and `?`. */
 const policies = {
   /** The only allowed actions. Absent: all actions. */
   allowed: z.array(z.string()).optional(),
@@ -113,7 +115,7 @@ const policies = {
 export const accessKeySchema = z.strictObject({
   id: z.string().regex(/^[A-Z0-9]{16,128}$/, '16 or more capital letters and digits'),
   secret: z.string().min(1),
-  /** If set, requests with this key must carry it. */
+  /** If set, requests with this key must contain it. */
   sessionToken: z.string().min(1).optional(),
   principal: principalArn.optional(),
   ...policies,
@@ -122,14 +124,14 @@ export const accessKeySchema = z.strictObject({
 const mfaSchema = z.strictObject({
   /** The device serial number that callers must send. */
   serial: z.string().regex(/^[\w+=/:,.@-]{9,256}$/, 'the ARN or number of a device'),
-  /** The only valid code of the device; it never changes. */
+  /** The only valid code of the device. It never changes. */
   code: z.string('six digits, in quotes').regex(/^\d{6}$/, 'six digits, in quotes'),
 });
 
 const webIdentitySchema = z.strictObject({
-  /** `aud` of the token must contain one of these. An empty list accepts any token. */
+  /** `aud` of the token must contain one of these. An empty list allows any token. */
   audience: z.array(z.string().min(1)).default([]),
-  /** `sub` of the token must be one of these. An empty list accepts any token. */
+  /** `sub` of the token must be one of these. An empty list allows any token. */
   subjects: z.array(z.string().min(1)).default([]),
 });
 
@@ -137,19 +139,19 @@ export const roleSchema = z.strictObject({
   arn: sessionRoleArn,
   externalId: z.string().min(2).optional(),
   /**
-   * Callers that may assume it: ARNs of users or roles, accounts, or `*`. Absent: every signed
-   * caller.
+   * Principals that may assume the role: ARNs of users or roles, accounts, or `*`. Absent: all
+   * callers with a valid signature.
    */
   trustedPrincipals: z.array(z.string()).optional(),
   /** Absent: no MFA required. */
   mfa: mfaSchema.optional(),
-  /** Whether its trust policy allows callers to set or pass on a source identity. */
+  /** Whether the trust policy allows callers to set or pass on a source identity. */
   sourceIdentity: z.boolean().default(false),
-  /** Tokens of the local OAuth server that may assume it. Absent: none. */
+  /** Requirements for tokens of the local OAuth server to assume the role. Absent: no token can. */
   webIdentity: webIdentitySchema.optional(),
-  /** Maximum `DurationSeconds` of a request, in seconds. */
+  /** Maximum `DurationSeconds` of a request. */
   maxSessionDuration: z.number().int().min(3600).max(43_200).default(3600),
-  /** Lifetime of its credentials in seconds. Overrides the requested duration. */
+  /** Lifetime of the role's credentials in seconds. Overrides the duration in the request. */
   sessionDuration: seconds.optional(),
   ...policies,
 });

@@ -1,3 +1,6 @@
+// The configuration of a local AgentCore: its schema, and its resolution to runtimes and gateways
+// with ids and ARNs.
+
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { AgentCoreError } from '../../base/errors.ts';
@@ -20,10 +23,10 @@ import {
   switchesInputSchema,
 } from './switches.ts';
 
-/** A resolved gateway. */
+/** A gateway with its id and ARN. */
 export interface GatewayConfig {
   readonly name: string;
-  /** The lower-case name, a dash and ten characters. Stable across restarts. */
+  /** The name in lower case, a dash and ten characters. It is the same after a restart. */
   readonly gatewayId: string;
   readonly arn: string;
   readonly authorizer: 'AWS_IAM' | 'NONE' | JwtAuthorizer;
@@ -36,7 +39,7 @@ export interface GatewayConfig {
 export interface TargetConfig {
   readonly name: string;
   readonly targetId: string;
-  /** The name of a runtime, or a server of this gateway only. */
+  /** The name of a runtime, or a server that belongs to this gateway only. */
   readonly server: string | RuntimeConfig;
 }
 
@@ -49,7 +52,7 @@ const version = z.number().int().min(1).max(99_999);
 
 const endpointName = z.string().min(1);
 
-/** Requirements for a token, as in `customJWTAuthorizer` of the control plane. */
+/** Requirements for a token. The fields are those of `customJWTAuthorizer` in the control plane. */
 const jwtAuthorizerSchema = z.strictObject({
   /** Default: the OAuth server of the local runtime. */
   discoveryUrl: z
@@ -60,7 +63,7 @@ const jwtAuthorizerSchema = z.strictObject({
     )
     .optional(),
   /**
-   * `aud` must contain one of these. An empty list accepts any token; the same holds for the lists
+   * `aud` must contain one of these. An empty list allows any token. This also applies to the lists
    * below.
    */
   allowedAudience: z.array(z.string().min(1)).default([]),
@@ -72,7 +75,8 @@ const jwtAuthorizerSchema = z.strictObject({
 
 const containerSettings = {
   /**
-   * Program and arguments. `{port}`, here or in a value of `env`, is replaced by the port to use.
+   * Program and arguments. `{port}`, here or in a value of `env`, is replaced by the port of the
+   * container.
    */
   command: z
     .array(
@@ -80,33 +84,42 @@ const containerSettings = {
       'expected a list of the program and its arguments, such as [node, server.mjs]',
     )
     .min(1),
-  /** Working folder, relative to the configuration file. */
+  /** Working directory, relative to the configuration file. */
   cwd: z.string().optional(),
-  /** Added to the environment of the local runtime. PORT and HOST are set unless given here. */
+  /**
+   * Environment variables, in addition to those of the local runtime. PORT and HOST are set if they
+   * are absent here.
+   */
   env: z.record(z.string(), z.string()).default({}),
   /** Seconds without an invocation until a session's microVM ends. AWS allows 60 or more. */
   idleTimeout: seconds.default(900),
   /** Seconds until a session's microVM ends, regardless of activity. */
   maxLifetime: seconds.max(1_209_600).default(28_800),
-  /** Milliseconds to delay a start, like a cold microVM. Warm microVMs skip the delay. */
+  /**
+   * Milliseconds to delay a start, to simulate a cold microVM. A start from a warm microVM has no
+   * delay.
+   */
   coldStart: milliseconds.default(0),
-  /** Number of microVMs kept ready for new sessions. */
+  /** Number of warm microVMs for new sessions. */
   warm: z.number().int().min(0).default(0),
-  /** Seconds for a container to become ready. */
+  /** Seconds until a start counts as failed. */
   initializationTimeout: seconds.default(30),
   /** Milliseconds from SIGTERM to SIGKILL. */
   stopGrace: milliseconds.max(10_000).default(1000),
-  /** The newest version. Versions 1 to this one exist, with identical settings. */
+  /** The newest version. Versions 1 to this one exist, all with the same settings. */
   version: version.default(1),
-  /** Endpoint names for the qualifier of an invocation. Default version: the newest. */
+  /** The endpoints. The qualifier of an invocation selects one. Default version: the newest. */
   endpoints: z
     .array(z.union([endpointName, z.strictObject({ name: endpointName, version })]))
     .default(['DEFAULT']),
-  /** Request headers forwarded in addition to AgentCore's own. Same as in the control plane. */
+  /**
+   * Request headers that are forwarded in addition to AgentCore's own. The control plane has the
+   * same setting.
+   */
   requestHeaderAllowlist: z.array(z.string().min(1)).max(20).default([]),
   /**
-   * How callers authenticate: `IAM` by signature, otherwise by token. `JWT` accepts any token of
-   * the local OAuth server.
+   * How callers authenticate: `IAM` by signature, otherwise by bearer token. `JWT` accepts any
+   * token of the local OAuth server.
    */
   authorizer: z.union([z.enum(['IAM', 'JWT']), jwtAuthorizerSchema]).default('IAM'),
   /** Principals of other accounts that the resource-based policy allows: ARNs, accounts, or `*`. */
@@ -117,7 +130,7 @@ const containerSettings = {
 const mcpRuntimeSchema = z.strictObject({
   ...containerSettings,
   protocol: z.literal('MCP'),
-  /** `stateful` if the server issues its own Mcp-Session-Ids. */
+  /** `stateful` if the server issues its own `Mcp-Session-Id`. */
   sessions: z.enum(['stateless', 'stateful']).default('stateless'),
   path: z.string().startsWith('/').default('/mcp'),
 });
@@ -129,7 +142,7 @@ const httpRuntimeSchema = z.strictObject({
 });
 
 const runtimeSchema = z.preprocess(
-  // The default protocol is MCP, but a discriminated union requires an explicit value.
+  // The default protocol is MCP. A discriminated union requires an explicit value.
   (value) => (isObject(value) && !('protocol' in value) ? { protocol: 'MCP', ...value } : value),
   z.discriminatedUnion('protocol', [mcpRuntimeSchema, httpRuntimeSchema]),
 );
@@ -139,7 +152,7 @@ const ACCOUNT_RULE = 'twelve digits, in quotes';
 const NAME_RULE = 'a name begins with a letter, and has letters, digits and _, 48 at most';
 
 /**
- * The message for a mistake in `runtimes` itself; `undefined` if zod's own message is sufficient.
+ * The message for a mistake in `runtimes` itself. `undefined` if the message of zod is sufficient.
  */
 function describeRuntimesError({
   code,
@@ -163,7 +176,7 @@ const targetSchema = z.union(
       runtime: z.string(),
     }),
     z.strictObject({
-      /** An MCP server of this gateway only. It runs like the container of a runtime. */
+      /** A server that belongs to this gateway only. It runs like the container of a runtime. */
       command: z.array(z.string().min(1)).min(1),
       cwd: z.string().optional(),
       env: z.record(z.string(), z.string()).default({}),
@@ -183,7 +196,7 @@ const gatewaySchema = z.strictObject({
   targets: z
     .record(targetName, targetSchema, { error: createKeyErrorMap(TARGET_RULE) })
     .default({}),
-  /** Whether the gateway issues an Mcp-Session-Id to each client. */
+  /** Whether the gateway issues an `Mcp-Session-Id` to each client. */
   sessions: z.boolean().default(false),
   /**
    * Seconds from `initialize` until a session expires, regardless of activity. AWS allows 900 or
@@ -198,7 +211,7 @@ const gatewaysSchema = z
   .record(gatewayName, gatewaySchema, { error: createKeyErrorMap(GATEWAY_RULE) })
   .default({});
 
-/** Scope syntax from RFC 6749. Spaces separate scopes. */
+/** Syntax of a scope (RFC 6749). A space separates scopes. */
 const scope = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a scope has no spaces and no quotes');
@@ -212,8 +225,8 @@ const clientSchema = z.strictObject({
   /** Lifetime of its access tokens in seconds. Default: the server's setting. */
   tokenDuration: seconds.optional(),
   /**
-   * Whether it gets a refresh token with each access token. RFC 6749 advises against this for
-   * client credentials, but some servers do it.
+   * Whether the client gets a refresh token with each access token. RFC 6749 advises against this
+   * for client credentials, but some servers do it.
    */
   refreshTokens: z.boolean().default(false),
 });
@@ -237,30 +250,33 @@ const localConfigFields = z.strictObject({
     .regex(/^\d{12}$/, ACCOUNT_RULE)
     .default('123456789012'),
   /**
-   * Loopback port; 0 selects any free one. Default: 8787 for the program, any free one for tests.
+   * Loopback port; 0 means any free port. Default: 8787 for the program, any free port in tests.
    */
   port: z.number().int().min(0).max(65_535).optional(),
-  /** Keys for signatures. Default: one well-known key pair for tests. */
+  /** Access keys for signatures. Default: the example key pair of the AWS documentation. */
   accessKeys: z.array(accessKeySchema).min(1).optional(),
   /** Roles for AssumeRole. */
   roles: z.array(roleSchema).default([]),
   runtimes: z.record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, NAME_RULE), runtimeSchema, {
     error: describeRuntimesError,
   }),
-  /** IAM Identity Center. Absent: not available. */
+  /** IAM Identity Center. Absent: no SSO. */
   sso: ssoSchema.optional(),
-  /** MCP servers for the tools of runtimes or of their own commands. */
+  /**
+   * MCP servers that offer the tools of runtimes, or of servers that belong to the gateway only.
+   */
   gateways: gatewaysSchema,
   /** The OAuth server, for runtimes and gateways with a JWT authorizer. */
   oauth: oauthSchema.prefault({}),
-  /** Seconds by which this clock is ahead of the system clock; negative if behind. */
+  /** Offset of this clock from the system clock in seconds. If positive, this clock is ahead. */
   clockSkew: z.number().default(0),
-  /** Defaults for all runtimes. The `switches` of a runtime override them. */
+  /** Defaults for all runtimes. A runtime can override each switch. */
   switches: switchesInputSchema.optional(),
-  /** Faults injected at the start. */
+  /** Faults that are injected at the start. */
   faults: z.array(faultSchema).default([]),
 });
 
+/** The schema of a configuration file, with the checks across its sections. */
 export const localConfigSchema = localConfigFields.superRefine(
   ({ runtimes, gateways, faults }, context) => {
     for (const [runtime, { endpoints, version: newest }] of Object.entries(runtimes)) {
@@ -293,7 +309,7 @@ export type RuntimeInput =
   | (Omit<McpRuntimeInput, 'protocol'> & { readonly protocol?: 'MCP' | undefined })
   | z.input<typeof httpRuntimeSchema>;
 
-/** The configuration as input. Everything except `runtimes` has a default. */
+/** The configuration before defaults are applied. Only `runtimes` is required. */
 export type LocalConfig = Omit<z.input<typeof localConfigSchema>, 'runtimes'> & {
   readonly runtimes: Readonly<Record<string, RuntimeInput>>;
 };
@@ -306,11 +322,12 @@ export interface EndpointConfig {
   readonly version: number;
 }
 
-/** A resolved runtime. */
+/** A runtime with its id, its ARN and all defaults. */
 export type RuntimeConfig = Omit<RuntimeSettings, 'switches' | 'authorizer' | 'endpoints'> & {
   readonly name: string;
   /**
-   * The name, a dash and ten characters. Stable across restarts, so that users can store the ARN.
+   * The name, a dash and ten characters. It is the same after a restart, so users can store the
+   * ARN.
    */
   readonly runtimeId: string;
   readonly arn: string;
@@ -338,7 +355,7 @@ export interface ResolvedConfig {
   readonly faults: z.output<typeof localConfigSchema>['faults'];
 }
 
-/** The example key pair from the AWS documentation. It belongs to no account. */
+/** The example key pair of the AWS documentation. It belongs to no account. */
 const EXAMPLE_KEY: AccessKeyConfig = {
   id: 'AKIAIOSFODNN7EXAMPLE',
   secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
@@ -346,9 +363,9 @@ const EXAMPLE_KEY: AccessKeyConfig = {
 };
 
 /**
- * Resolves a configuration.
+ * Validates and resolves a configuration.
  *
- * @throws {AgentCoreError} `config`, with every invalid field.
+ * @throws {AgentCoreError} `config`, with all invalid fields.
  */
 export function resolveConfig(config: LocalConfig): ResolvedConfig {
   const parsed = localConfigSchema.safeParse(config);
@@ -361,6 +378,7 @@ export function resolveConfig(config: LocalConfig): ResolvedConfig {
   return resolveParsed(parsed.data);
 }
 
+/** Resolves a valid configuration: applies the switches and creates ids and ARNs. */
 export function resolveParsed(config: z.output<typeof localConfigSchema>): ResolvedConfig {
   const { region, account } = config;
   const partition = getPartition(region);
@@ -436,9 +454,9 @@ type CommandSettings = Extract<TargetSettings, { readonly command: unknown }>;
 interface Naming {
   /** `arn:PARTITION:bedrock-agentcore:REGION:ACCOUNT:`, before the resource type. */
   readonly arnPrefix: string;
-  /** Ten characters derived from a name. */
+  /** Returns ten characters. The same name always results in the same characters. */
   suffixOf(name: string): string;
-  /** The runtime for a target with its own command. */
+  /** Returns the runtime for a target with its own command. */
   runtimeOf(name: string, settings: CommandSettings): RuntimeConfig;
 }
 
@@ -472,7 +490,7 @@ export type OAuthClient = z.output<typeof clientSchema>;
 
 export type JwtAuthorizer = z.output<typeof jwtAuthorizerSchema>;
 
-/** Accepts every token of the local OAuth server. */
+/** Allows all tokens of the local OAuth server. */
 export const ANY_LOCAL_TOKEN: JwtAuthorizer = jwtAuthorizerSchema.parse({});
 
 const SUFFIX = '/.well-known/openid-configuration';

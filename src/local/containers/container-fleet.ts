@@ -1,3 +1,5 @@
+// The containers of a local runtime, and the ports for them.
+
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -12,11 +14,12 @@ import { OrphanGuard } from './orphan-guard.ts';
 
 const PING_MS = 5000;
 
+/** The outcome of a start: a ready container, or the error for the caller. */
 export type Boot =
   | { readonly ok: true; readonly container: Container }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** All containers of a local runtime: starting, warm, serving and ending. */
+/** The containers of a local runtime, in all states: starting, warm, in use and stopping. */
 export class ContainerFleet {
   readonly #account: string;
   readonly #clock: Clock;
@@ -27,7 +30,7 @@ export class ContainerFleet {
   readonly #warm = new Map<string, Container[]>();
   /** Number of warm containers being started, by runtime. */
   readonly #warming = new Map<string, number>();
-  /** Containers counted towards `maxVms` that have no process yet. */
+  /** Number of starts without a process so far. They count towards `maxVms`. */
   #booting = 0;
   #closed = false;
 
@@ -37,12 +40,12 @@ export class ContainerFleet {
     this.#events = events;
   }
 
-  /** Number of processes: starting, warm, serving and ending. */
+  /** Number of container processes, in all states. */
   get size(): number {
     return this.#containers.size;
   }
 
-  /** Returns a warm container if there is one, otherwise starts a new one. */
+  /** Returns a warm container. If there is none, starts a new one. */
   async boot(config: RuntimeConfig): Promise<Boot> {
     const warm = this.#takeWarm(config);
     if (warm) {
@@ -53,7 +56,7 @@ export class ContainerFleet {
     return this.#start(config);
   }
 
-  /** Starts warm containers until the runtime has `warm` of them. */
+  /** Starts warm containers up to the number in the configuration. */
   async fillWarm(config: RuntimeConfig): Promise<void> {
     const { name } = config;
     const waiting = this.#warm.get(name)?.filter(({ running }) => running) ?? [];
@@ -75,13 +78,14 @@ export class ContainerFleet {
     this.#events.emit(() => ({ type: 'container-warm', runtime: name, pid, port }));
   }
 
+  /** Stops all containers. `graceMs` is the time in milliseconds from SIGTERM to SIGKILL. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#containers].map((container) => container.end(graceMs)));
     await Promise.all([this.#guard.close(), this.#ports.close()]);
   }
 
-  /** Synchronous, for process exit. */
+  /** Kills all containers. Synchronous, for the exit of this process. */
   killNow(): void {
     this.#closed = true;
     for (const container of this.#containers) container.killNow();
@@ -151,7 +155,10 @@ export class ContainerFleet {
   }
 }
 
-/** Sends an unsolicited `ping`, so a developer can test if the server tolerates it. */
+/**
+ * Sends a `ping` that no client requested. A developer can thus test whether the server tolerates
+ * it.
+ */
 function sendPing(port: number, path: string): void {
   const headers = {
     'content-type': 'application/json',
@@ -171,7 +178,7 @@ function createFailedBoot(message: string): Boot {
 
 const HOST = '127.0.0.1';
 
-/** Below the ephemeral port ranges of Linux, macOS and Windows. */
+/** Ports below the ephemeral ranges of Linux, macOS and Windows. */
 const FIRST = 10_240;
 
 const END = 32_768;
@@ -179,9 +186,9 @@ const END = 32_768;
 const BLOCK = 64;
 
 /**
- * Ports for containers. Another local runtime could take a free port before the container listens
- * on it. Each local runtime therefore reserves whole blocks: it listens on the first port of a
- * block, and uses the others for containers.
+ * Reserves ports for containers. Another local runtime could take a free port before the container
+ * listens on it. Each local runtime therefore reserves blocks of ports. It listens on the first
+ * port of a block and uses the others for containers.
  */
 class PortReserve {
   #blocks: { readonly first: number; readonly guard: Server }[] = [];
@@ -189,7 +196,11 @@ class PortReserve {
   #next = 0;
   #growing: Promise<void> | undefined;
 
-  /** @throws {AgentCoreError} `connection` if no port is left. */
+  /**
+   * Returns a free port.
+   *
+   * @throws {AgentCoreError} `connection` if there is none.
+   */
   async take(): Promise<number> {
     for (;;) {
       const port = this.#free();
@@ -201,7 +212,7 @@ class PortReserve {
         continue;
       }
       this.#taken.add(port);
-      // If another program listens on this port, the port stays marked as taken.
+      // If another program listens on the port, it stays marked as taken.
       if (await isFree(port)) return port;
     }
   }
@@ -216,7 +227,7 @@ class PortReserve {
     await Promise.all(closed);
   }
 
-  /** Round robin, to delay the reuse of a port. */
+  /** Returns the next free port of all blocks in turn, so a port is reused late. */
   #free(): number | undefined {
     const count = this.#blocks.length * (BLOCK - 1);
     for (let tried = 0; tried < count; tried += 1) {
@@ -230,7 +241,7 @@ class PortReserve {
 
   async #grow(): Promise<void> {
     const blocks = Math.floor((END - FIRST) / BLOCK);
-    // Derived from the process id, so concurrent programs seldom try the same block.
+    // Derived from the process id, so concurrent programs rarely try the same block.
     const start = (process.pid * 7) % blocks;
     for (let tried = 0; tried < blocks; tried += 1) {
       const first = FIRST + ((start + tried) % blocks) * BLOCK;

@@ -1,3 +1,5 @@
+// The process of a microVM: its start, its readiness and its end, with all descendants.
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
@@ -7,7 +9,9 @@ import type { Readable } from 'node:stream';
 import type { RuntimeConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 
-/** Maximum wait for a process to exit after SIGKILL. The kernel decides the actual time. */
+/**
+ * Milliseconds to wait for the exit of a process after SIGKILL. The kernel decides the actual time.
+ */
 const KILLED_MS = 3000;
 
 const MAX_LINE = 4096;
@@ -21,11 +25,11 @@ export interface ContainerExit {
 
 interface ContainerHooks {
   output(container: Container, line: string): void;
-  /** Called when the process has exited, for any reason. */
+  /** Called when the process has exited for any reason. */
   exited(container: Container, exit: ContainerExit): void;
 }
 
-/** The process of one microVM: the command of a runtime on its own port. */
+/** The process of one microVM. It runs the command of a runtime, on its own port. */
 export class Container {
   readonly runtime: string;
   readonly port: number;
@@ -52,7 +56,8 @@ export class Container {
       cwd: config.cwd,
       env: { ...process.env, HOST: '127.0.0.1', ...env, PORT: env.PORT ?? String(port) },
       detached: HAS_PROCESS_GROUPS,
-      // stdin closes when this process ends, even after a crash. Servers can then exit themselves.
+      // The operating system closes stdin when this process exits, even after a crash. A server can
+      // detect this and exit too.
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
@@ -65,7 +70,7 @@ export class Container {
       const gone = (exit: ContainerExit) => {
         if (this.#exited) return;
         this.#exited = true;
-        // Also kill leftover descendants of the command.
+        // Also kill the remaining descendants of the command.
         if (HAS_PROCESS_GROUPS) signalGroup(this.pid, 'SIGKILL');
         this.#child.stdin?.destroy();
         hooks.exited(this, exit);
@@ -73,11 +78,11 @@ export class Container {
       };
       this.#child.on('exit', (code, signal) => gone({ code, signal }));
       this.#child.on('error', (error) => {
-        // Node names the program in its error even if the folder is missing.
+        // If the directory is missing, the error of Node names the program instead.
         const cwdGone = config.cwd !== undefined && !existsSync(config.cwd);
         this.#remember(cwdGone ? `no such folder: ${config.cwd}` : `${program}: ${error.message}`);
-        // No `exit` event follows if the command could not start. One follows if only a signal
-        // failed.
+        // If the command could not start, no `exit` event follows. If only a signal failed, one
+        // follows later.
         if (this.pid === undefined) gone({ code: null, signal: null });
       });
     });
@@ -91,7 +96,7 @@ export class Container {
     return this.#ending !== undefined;
   }
 
-  /** The last lines of output, to explain a failed start. */
+  /** The last lines of output, for the error after a failed start. */
   get lastLines(): string {
     return this.#tail.join('\n');
   }
@@ -105,7 +110,7 @@ export class Container {
     return this.#ending;
   }
 
-  /** Synchronous, for process exit. */
+  /** Kills the process. Synchronous, for the exit of this process. */
   killNow(): void {
     if (!this.#exited) killGroupNow(this.pid);
   }
@@ -155,9 +160,10 @@ const PROBE_MS = 2000;
 type HealthStatus = 'Healthy' | 'HealthyBusy';
 
 /**
- * Waits until a container is ready. An HTTP agent must answer `GET /ping`; an MCP server must
- * listen, because its contract has no health path. Returns false if the container exits first or is
- * not ready within `withinMs`.
+ * Waits until a container is ready. An HTTP agent must answer `GET /ping`. An MCP server must
+ * listen, because its contract has no health path.
+ *
+ * @returns false if the container exits first or is not ready within `withinMs`.
  */
 export async function waitUntilReady(
   container: Container,
@@ -171,7 +177,7 @@ export async function waitUntilReady(
       protocol === 'HTTP'
         ? (await probeHealth(container.port)) !== undefined
         : await isListening(container.port);
-    // Another process may have answered on the port if the container has exited.
+    // If the container has exited, another process may have answered on the port.
     if (ready) return container.running;
     const left = deadline - performance.now();
     if (left <= 0) return false;
@@ -181,7 +187,7 @@ export async function waitUntilReady(
   return false;
 }
 
-/** The status from `GET /ping`; `undefined` if the agent is not healthy. */
+/** Returns the status from `GET /ping`. `undefined` if the agent is not healthy. */
 export function probeHealth(port: number): Promise<HealthStatus | undefined> {
   return new Promise((resolve) => {
     const ping = request({ host: HOST, port, path: '/ping', agent: false, timeout: PROBE_MS });
@@ -212,7 +218,7 @@ function readHealth(status: number | undefined, body: string): HealthStatus | un
       answer.status === 'HealthyBusy';
     return busy ? 'HealthyBusy' : 'Healthy';
   } catch {
-    // A 200 without JSON counts as healthy.
+    // A response with status 200 and without JSON counts as healthy.
     return 'Healthy';
   }
 }
@@ -236,18 +242,20 @@ function sleep(ms: number): Promise<void> {
 
 const WINDOWS = process.platform === 'win32';
 
-/** Whether a `detached` child leads a process group, which signals can address as a whole. */
+/**
+ * Whether a `detached` child is the leader of a process group. A signal can then address the whole
+ * group.
+ */
 export const HAS_PROCESS_GROUPS = !WINDOWS;
 
 /**
- * Signals a child and all its descendants. Ignores groups that have already ended.
- *
- * Ids of 1 or less are ignored: they could address every process of the user.
+ * Sends a signal to a child and all its descendants. Ignores a group that has already exited. Also
+ * ignores ids of 1 or less, because they could address all processes of the user.
  */
 function signalGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIGKILL'): void {
   if (leader === undefined || !Number.isSafeInteger(leader) || leader <= 1) return;
   if (WINDOWS) {
-    // Windows has no SIGTERM. taskkill ends the whole process tree.
+    // Windows has no SIGTERM. `taskkill` kills the whole process tree.
     spawn('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore' }).on(
       'error',
       () => {},
@@ -257,11 +265,11 @@ function signalGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIGKILL'):
   try {
     process.kill(-leader, signal);
   } catch {
-    // The group has already ended.
+    // The group has already exited.
   }
 }
 
-/** Kills the group synchronously, for process exit. */
+/** Kills the group. Synchronous, for the exit of this process. */
 function killGroupNow(leader: number | undefined): void {
   if (WINDOWS && leader !== undefined && leader > 1) {
     spawnSync('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore' });

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { HAS_PROCESS_GROUPS } from './container.ts';
 
 /**
- * Reads `+ PID` and `- PID` lines. When its input ends, it kills the remaining process groups. The
- * input also ends if the local runtime is killed and cannot clean up itself. One-digit ids are
- * ignored: they never belong to a child, and `kill -- -1` would kill every process of the user.
+ * The script reads lines `+ PID` and `- PID`. When its stdin closes, it kills the remaining process
+ * groups. stdin also closes if the local runtime is killed. Ids with one digit are ignored: no
+ * child has such an id, and `kill -- -1` would kill all processes of the user.
  */
 const SCRIPT = `
 groups=
@@ -23,8 +23,8 @@ exit 0
 const EXIT_MS = 2000;
 
 /**
- * A small shell that kills the containers if the local runtime is killed with SIGKILL. On Windows
- * there is no such shell: these containers run until they notice the end of their stdin.
+ * A shell process that kills the containers if the local runtime is killed by SIGKILL. There is
+ * none on Windows: the containers run until they detect that their stdin is closed.
  */
 export class OrphanGuard {
   #shell: ChildProcess | undefined;
@@ -40,13 +40,13 @@ export class OrphanGuard {
   }
 
   /**
-   * Resolves when the shell has killed the remaining process groups and exited, at the latest after
-   * `EXIT_MS`.
+   * Resolves when the shell has killed the remaining process groups and exited. Kills the shell
+   * after `EXIT_MS`.
    */
   async close(): Promise<void> {
     const shell = this.#shell;
     if (!shell || shell.exitCode !== null || shell.signalCode !== null) return;
-    // The shell was unreferenced until now. This wait must keep the event loop alive.
+    // Until now, the shell did not keep the event loop alive. For this wait, it must.
     shell.ref();
     const exited = once(shell, 'exit', { signal: AbortSignal.timeout(EXIT_MS) });
     shell.stdin?.end();
@@ -55,12 +55,12 @@ export class OrphanGuard {
 }
 
 function startShell(): ChildProcess {
-  // In its own process group, so signals to the local runtime's group do not end it.
+  // In its own process group, so signals to the group of the local runtime do not reach it.
   const shell = spawn('/bin/sh', ['-c', SCRIPT], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Without a shell, the local runtime still ends its containers on a normal shutdown.
+  // Without the shell, the local runtime still stops its containers on a normal exit.
   shell.on('error', () => {});
   shell.stdin?.on('error', () => {});
   shell.unref();

@@ -1,7 +1,9 @@
+// Events of a local runtime, and the records in them.
+
 import { AgentCoreError } from '../../base/errors.ts';
 import type { RequestRecord } from './history.ts';
 
-/** The reason for a refused bearer token. The response to the caller does not contain it. */
+/** The reason for a refused bearer token, for the log only. The response does not contain it. */
 export type TokenRefusalReason =
   | 'no-token'
   | 'not-a-jwt'
@@ -13,18 +15,16 @@ export type TokenRefusalReason =
   | 'token-revoked'
   | 'discovery';
 
-/** One microVM of a session. A revived session has several. */
+/** One microVM of a session. A session that was revived has several. */
 export interface MicroVmRecord {
   readonly runtime: string;
   readonly qualifier: string;
   readonly runtimeSessionId: string;
-  /**
-   * The last id issued during its lifetime; `undefined` for HTTP runtimes, or if none was issued.
-   */
+  /** The last id issued while it ran. `undefined` for HTTP runtimes, or if none was issued. */
   mcpSessionId: string | undefined;
   /** When it became ready or failed to start, in milliseconds since the epoch. */
   readonly startedAt: number;
-  /** `undefined` while it runs. Its process may end later. */
+  /** `undefined` while it runs. Its process may exit later. */
   endedAt: number | undefined;
   why: StopReason | undefined;
 }
@@ -43,12 +43,12 @@ export interface SessionRecord {
   readonly runtime: string;
   readonly qualifier: string;
   readonly runtimeSessionId: string;
-  /** The last id issued; `undefined` for HTTP runtimes, and before a stateful server issues one. */
+  /** The last id issued. `undefined` for HTTP runtimes, and until a stateful server issues one. */
   readonly mcpSessionId: string | undefined;
   readonly state: 'Active' | 'Idle' | 'Stopped';
   /** The reason for the stop. */
   readonly why: StopReason | undefined;
-  /** The process id, also of a stopped session while its process still exists. */
+  /** The process id. Also present for a stopped session, while its process still runs. */
   readonly pid: number | undefined;
   readonly port: number | undefined;
   /** Start of the current or last microVM, in milliseconds since the epoch. */
@@ -56,21 +56,24 @@ export interface SessionRecord {
   readonly lastInvokedAt: number;
   readonly invocations: number;
   readonly inFlight: number;
-  /** Number of containers so far: 1 until the session is revived or restarted. */
+  /**
+   * Number of containers so far. It increases when the session is revived or its container is
+   * restarted.
+   */
   readonly incarnations: number;
 }
 
 export type SignatureFault =
-  /** No Authorization header, or another scheme. */
+  /** No Authorization header, or one with another scheme. */
   | 'missing'
   /** The header or the date is incomplete. */
   | 'incomplete'
   | 'unknown-key'
   | 'expired-token'
-  /** The signature differs, has the wrong region or service, or is outside the time limit. */
+  /** The signature is wrong, has another region or service, or is outside the allowed time. */
   | 'invalid';
 
-/** The exact reason, for debugging. AWS does not distinguish these for the caller. */
+/** The exact reason for the log. For the caller, AWS does not distinguish some of these. */
 export type RefusalReason =
   | 'unsigned'
   | 'incomplete'
@@ -81,7 +84,10 @@ export type RefusalReason =
   | 'mismatch'
   | 'expired-token';
 
-/** `invoked` and `answered` belong to an invocation, the others to the microVM. */
+/**
+ * A change of a session. `invoked` and `answered` belong to an invocation, the others to the
+ * microVM.
+ */
 export type SessionChange =
   | 'starting'
   | 'started'
@@ -89,7 +95,7 @@ export type SessionChange =
   | 'restarted'
   | 'invoked'
   | 'answered'
-  /** Kept after the idle timeout, because the agent reports HealthyBusy. */
+  /** The idle timeout passed, but the microVM continues because the agent reports HealthyBusy. */
   | 'kept-busy'
   | 'stopped';
 
@@ -119,7 +125,7 @@ export type LocalEvent =
       readonly pid: number | undefined;
       readonly code: number | null;
       readonly signal: string | null;
-      /** True if the local runtime did not end it. */
+      /** True if the local runtime did not stop the container. */
       readonly byItself: boolean;
     }
   /** A warm container is ready for a new session. */
@@ -141,7 +147,7 @@ export type LocalEvent =
   | {
       readonly type: 'signature-refused';
       readonly why: RefusalReason;
-      /** A sentence for people. */
+      /** The reason as a sentence. */
       readonly reason: string;
       readonly request: RequestRecord;
     }
@@ -149,23 +155,23 @@ export type LocalEvent =
   | {
       readonly type: 'token-refused';
       readonly why: TokenRefusalReason;
-      /** A sentence for people. */
+      /** The reason as a sentence. */
       readonly reason: string;
       readonly request: RequestRecord;
     }
   /** The request was authenticated, but the caller lacks the permission. */
   | {
       readonly type: 'access-denied';
-      /** A sentence for people, with details that the caller does not get. */
+      /** The reason as a sentence, with details that the response omits. */
       readonly reason: string;
       readonly request: RequestRecord;
     }
-  /** The response has ended, or the connection is closed. */
+  /** A request whose response is complete or whose connection is closed. */
   | { readonly type: 'request'; readonly request: RequestRecord };
 
 export type LocalListener = (event: LocalEvent) => void;
 
-/** Events of a local runtime, for the program's log and for tests. */
+/** Sends the events of a local runtime to listeners: the log of the program, and tests. */
 export class LocalEvents {
   readonly #listeners = new Set<LocalListener>();
 
@@ -177,7 +183,10 @@ export class LocalEvents {
     };
   }
 
-  /** Creates the event only if there are listeners, because every request emits two or more. */
+  /**
+   * Creates and sends an event. `make` is called only if there are listeners, because each request
+   * has several events.
+   */
   emit(make: () => LocalEvent): void {
     if (this.#listeners.size === 0) return;
     const event = make();
@@ -187,6 +196,7 @@ export class LocalEvents {
   /**
    * Resolves when `holds` returns true: immediately, or after a later event.
    *
+   * @param what Describes the condition, for the error.
    * @throws {AgentCoreError} `timeout`
    */
   until(holds: () => boolean, what: string, timeoutMs: number): Promise<void> {

@@ -1,3 +1,5 @@
+// Injection of faults into requests, and the short form of faults on the command line.
+
 import type { z } from 'zod';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import {
@@ -8,7 +10,7 @@ import {
   validateFaultTarget,
 } from '../config/faults.ts';
 
-/** The properties of a request to match with faults. */
+/** The properties of a request that select a fault. */
 export interface FaultTarget {
   readonly operation: ArmedFault['operation'];
   readonly runtime?: string | undefined;
@@ -17,8 +19,9 @@ export interface FaultTarget {
   readonly sessionIds?: readonly (string | undefined)[];
 }
 
+/** The handle of an injected fault. */
 export interface InjectedFault {
-  /** Number of requests hit, without skipped ones. */
+  /** Number of requests with the fault so far. Skipped requests do not count. */
   readonly hits: number;
   /** Removes the fault. */
   remove(): void;
@@ -30,7 +33,7 @@ interface Rule {
   hits: number;
 }
 
-/** The injected faults. Each request gets the oldest matching one, and no other. */
+/** The injected faults. A request gets the oldest matching fault only. */
 export class Faults {
   readonly #runtimes: readonly AimedRuntime[];
   #rules: Rule[] = [];
@@ -39,7 +42,11 @@ export class Faults {
     this.#runtimes = runtimes;
   }
 
-  /** @throws {AgentCoreError} `config` if the fault is invalid or can match no request. */
+  /**
+   * Injects a fault.
+   *
+   * @throws {AgentCoreError} `config` if the fault is invalid or can match no request.
+   */
   inject(fault: Fault): InjectedFault {
     const parsed = faultSchema.safeParse(fault);
     if (!parsed.success) {
@@ -65,7 +72,7 @@ export class Faults {
     this.#rules = [];
   }
 
-  /** Returns the fault for a request and counts it as used. */
+  /** Returns the fault for a request and counts it. */
   take(target: FaultTarget): ArmedFault | undefined {
     if (this.#rules.length === 0) return undefined;
     for (const rule of this.#rules) {
@@ -100,7 +107,7 @@ const FAULT_SHAPE =
 const SHORT_FAULT =
   /^(?:(before|during|after):)?([a-z-]+)(?:=([^@*]+))?(?:@([^:*]+)(?::([^*]+))?)?(\*\d*)?$/;
 
-/** The setting for VALUE in the short form, by kind. */
+/** The field that VALUE sets in the short form, by kind. */
 const VALUE_OF: Readonly<Record<string, string>> = {
   status: 'status',
   'json-rpc-error': 'code',
@@ -112,7 +119,7 @@ const VALUE_OF: Readonly<Record<string, string>> = {
 };
 
 /**
- * Parses a fault from the command line: `throttle*3`, `status=503@tools/call:add`,
+ * Parses a fault from the command line. Examples: `throttle*3`, `status=503@tools/call:add`,
  * `cut=2@tools/call`, `after:reset@tools/call`, or a JSON object. `*` without a number means
  * `always`.
  *

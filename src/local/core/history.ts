@@ -1,6 +1,8 @@
+// Bounded collections, and the records of requests and their deliveries to containers.
+
 import type { Clock } from './clock.ts';
 
-/** The newest `limit` items, oldest first. Stores nothing if `limit` is 0. */
+/** The newest `limit` items, oldest first. Empty if `limit` is 0. */
 export class Newest<T> {
   readonly items: T[] = [];
   readonly #limit: number;
@@ -15,7 +17,7 @@ export class Newest<T> {
   }
 }
 
-/** A map of at most `limit` items. When full, it drops the oldest. */
+/** A map with at most `limit` items. If it is full, the oldest item is dropped. */
 export class NewestByKey<V> {
   readonly #items = new Map<string, V>();
   readonly #limit: number;
@@ -53,9 +55,9 @@ export interface RequestRecord {
   readonly at: number;
   readonly method: string;
   readonly path: string;
-  /** Without the values of secret parameters. */
+  /** The query without the values of secret parameters. */
   readonly query: string;
-  /** Lower-case names, without signatures, tokens and cookies. */
+  /** Names in lower case. Without signatures, tokens and cookies. */
   readonly headers: Readonly<Record<string, string>>;
   operation:
     | 'invoke'
@@ -81,7 +83,7 @@ export interface RequestRecord {
   pid: number | undefined;
   /** The kind of the injected fault. */
   fault: string | undefined;
-  /** The reason for a refusal, in more detail than in the response. */
+  /** The reason for a refusal. It has more details than the response. */
   refusal: string | undefined;
   /**
    * `answered`: response complete. `cut`: ended by the local runtime or the container.
@@ -100,6 +102,7 @@ const SECRET_HEADERS = new Set([
 
 const SECRET_PARAMETERS = /(^|&)(code|state|user_code)=[^&]*/g;
 
+/** Removes the values of secret parameters. */
 export function sanitizeQuery(query: string): string {
   return query.replace(SECRET_PARAMETERS, '$1$2=');
 }
@@ -117,20 +120,23 @@ export function sanitizeHeaders(
   return kept;
 }
 
-/** One request that reached a container, regardless of the response. */
+/** A request that reached a container, regardless of the response. */
 export interface Delivery {
-  /** When the container's socket had the last byte, in milliseconds since the epoch. */
+  /** Milliseconds since the epoch, at the last byte written to the container's socket. */
   readonly at: number;
-  /** The request of the client. The record changes until the client has the response. */
+  /** The request of the client. The record changes until the response is complete. */
   readonly request: RequestRecord;
   readonly runtimeSessionId: string;
-  /** `undefined` for HTTP runtimes, and before a stateful server issues an id. */
+  /** `undefined` for HTTP runtimes, and until a stateful server issues an id. */
   readonly mcpSessionId: string | undefined;
   /** The body as sent to the container, unchanged. */
   readonly body: string;
 }
 
-/** The requests that containers received. Tests compare them with requests and side effects. */
+/**
+ * The requests received by containers. Tests compare them with the requests of clients and with
+ * side effects.
+ */
 export class Deliveries {
   readonly #newest: Newest<Delivery>;
   readonly #kept: boolean;
@@ -151,7 +157,7 @@ export class Deliveries {
     session: Pick<Delivery, 'runtimeSessionId' | 'mcpSessionId'>,
     body: Buffer,
   ): void {
-    // Copying a body can be expensive, so do it only if deliveries are kept.
+    // A copy of the body can be expensive.
     if (!this.#kept) return;
     const { runtimeSessionId, mcpSessionId } = session;
     this.#newest.add({

@@ -1,14 +1,17 @@
+// Error responses of the platform, for HTTP and MCP runtimes.
+
 import type { PlatformErrorKind } from '../config/faults.ts';
 
 export interface PlatformError {
   readonly kind: PlatformErrorKind;
   /**
-   * Sent to callers of HTTP runtimes. Callers of MCP runtimes get the documented message instead.
+   * The message for callers of HTTP runtimes. Callers of MCP runtimes get the documented message of
+   * the kind.
    */
   readonly message: string;
 }
 
-/** A complete response of the platform. */
+/** A complete HTTP response of the platform. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -19,13 +22,14 @@ interface Shape {
   readonly type: string;
   readonly status: number;
   readonly code: number;
-  /** HTTP status of the JSON-RPC form. */
+  /** HTTP status of the JSON-RPC error. */
   readonly mcpStatus: number;
   readonly mcpMessage: string;
 }
 
 /**
- * Source: the MCP protocol contract page of the developer guide, and the service model of the SDK.
+ * Types, statuses, codes and messages. Sources: the MCP protocol contract in the developer guide,
+ * and the service model of the SDK.
  */
 const SHAPES: Readonly<Record<PlatformErrorKind, Shape>> = {
   unauthorized: {
@@ -110,13 +114,16 @@ const SHAPES: Readonly<Record<PlatformErrorKind, Shape>> = {
 
 export type JsonRpcId = string | number | null;
 
-/** The response for callers of HTTP runtimes. */
+/** Creates the response for callers of HTTP runtimes. */
 export function createStatusResponse(error: PlatformError): Answer {
   const shape = SHAPES[error.kind];
   return createRestErrorResponse(shape.status, shape.type, error.message || shape.mcpMessage);
 }
 
-/** The response for callers of MCP runtimes. `message` replaces the documented message if set. */
+/**
+ * Creates the response for callers of MCP runtimes. If `message` is set, it replaces the documented
+ * one.
+ */
 export function createMcpErrorResponse(
   error: PlatformError,
   id: JsonRpcId,
@@ -129,7 +136,7 @@ export function createMcpErrorResponse(
   });
 }
 
-/** An error of the AWS REST-JSON protocol. */
+/** Creates an error of the AWS REST-JSON protocol. */
 export function createRestErrorResponse(status: number, type: string, message: string): Answer {
   return {
     status,

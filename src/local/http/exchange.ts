@@ -1,3 +1,5 @@
+// One HTTP request with its response, error formats for it, and checks that apply to all services.
+
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RuntimeConfig } from '../config/schema.ts';
@@ -24,12 +26,12 @@ export class HttpExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;
-  /** Without the question mark. */
+  /** The query, without the question mark. */
   readonly query: string;
   readonly record: RequestRecord;
   /**
-   * Headers of the platform's own complete responses. Forwarded container responses do not get
-   * them.
+   * Additional headers for complete responses of the platform. Forwarded responses of containers do
+   * not get them.
    */
   extraHeaders: Readonly<Record<string, string>> = {};
 
@@ -89,12 +91,12 @@ export class HttpExchange {
     return this.query === '' ? undefined : (new URLSearchParams(this.query).get(name) ?? undefined);
   }
 
-  /** The client has closed the connection. */
+  /** Whether the client has closed the connection. */
   get disconnected(): boolean {
     return this.response.closed;
   }
 
-  /** The response has started, was cut, or the client has disconnected. */
+  /** Whether the response has started or was cut, or the client has disconnected. */
   get settled(): boolean {
     return this.response.headersSent || this.response.closed || this.record.outcome !== 'open';
   }
@@ -116,7 +118,7 @@ export class HttpExchange {
     this.response.writeHead(status, headers);
   }
 
-  /** Sends a complete response. Does nothing if the exchange is already settled. */
+  /** Sends a complete response. Does nothing if a response has started or is no longer possible. */
   answer({ status, headers, body }: Answer): void {
     if (this.settled) return;
     const bytes = Buffer.from(body);
@@ -129,7 +131,7 @@ export class HttpExchange {
     this.response.end(bytes);
   }
 
-  /** Closes the connection after the bytes written so far, without completing the response. */
+  /** Closes the connection after the bytes written so far. The response remains incomplete. */
   cut(): void {
     if (this.response.closed) return;
     this.record.outcome = 'cut';
@@ -144,14 +146,14 @@ export class HttpExchange {
     this.record.outcome = 'cut';
     const { socket } = this.response;
     if (!socket) this.response.destroy();
-    // libuv cannot reset a socket after its FIN was sent, and Node would keep that socket open
-    // forever.
+    // libuv cannot reset a socket after its FIN was sent. Node would never close the socket then.
     else if (socket.writableEnded) socket.destroy();
     else socket.resetAndDestroy();
   }
 
   /**
-   * Reads the whole body. Returns `too-large` over `maxBytes`, `disconnected` if it is incomplete.
+   * Reads the whole body. Returns `too-large` if it has more than `maxBytes`, `disconnected` if it
+   * is incomplete.
    */
   readBody(maxBytes: number): Promise<RequestBody | 'too-large' | 'disconnected'> {
     const { request } = this;
@@ -161,7 +163,7 @@ export class HttpExchange {
       let length = 0;
       request.on('data', (chunk: Buffer) => {
         length += chunk.length;
-        // Keep reading and drop the excess, so that the client can read the response.
+        // Read and drop the rest, so the client can read the response.
         if (length > maxBytes) {
           chunks.length = 0;
           resolve('too-large');
@@ -189,11 +191,9 @@ function createTraceId(at: number): string {
   return `Root=1-${seconds}-${randomBytes(12).toString('hex')}`;
 }
 
-/**
- * Formats errors for a caller: JSON-RPC errors for MCP runtimes, HTTP statuses for everything else.
- */
+/** The format of errors: JSON-RPC errors for MCP runtimes, HTTP statuses for all other requests. */
 export interface Dialect {
-  /** The JSON-RPC id of the request; null if it has none. */
+  /** The JSON-RPC id of the request. `null` if it has none. */
   readonly id: JsonRpcId;
   error(error: PlatformError): Answer;
   signature(fault: SignatureFault, message: string): Answer;
@@ -207,13 +207,14 @@ const SIGNATURE_TYPES: Readonly<Record<SignatureFault, string>> = {
   invalid: 'InvalidSignatureException',
 };
 
-/** AWS REST-JSON errors: for HTTP runtimes and for every operation except an invocation. */
+/** Errors of AWS REST-JSON, for HTTP runtimes and for all operations except an invocation. */
 export const REST_DIALECT: Dialect = {
   id: null,
   error: createStatusResponse,
   signature: (fault, message) => createRestErrorResponse(403, SIGNATURE_TYPES[fault], message),
 };
 
+/** Returns the error format of an invocation. */
 export function createInvocationDialect(
   config: Pick<RuntimeConfig, 'protocol' | 'switches'>,
   id: JsonRpcId,
@@ -226,7 +227,7 @@ export function createInvocationDialect(
       const text = error.kind === 'throttled' && throttleText ? throttleText : error.message;
       if (!isMcp || mcpErrors === 'status')
         return createStatusResponse({ ...error, message: text });
-      // MCP callers get the documented message unless a switch sets another text.
+      // MCP callers get the documented message, unless a switch sets another one.
       return createMcpErrorResponse(error, id, error.kind === 'throttled' ? throttleText : '');
     },
     signature: (fault, message) => {
@@ -239,8 +240,10 @@ export function createInvocationDialect(
 const LOCAL_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1']);
 
 /**
- * Rejects requests from foreign web pages: a cross-origin `Origin`, or a `Host` of another name
- * (DNS rebinding). The local sign-in pages pass, because they have the same origin.
+ * Rejects requests of foreign web pages: a cross-origin `Origin`, or a `Host` with another name
+ * (DNS rebinding). The local sign-in pages have the same origin, so their requests pass.
+ *
+ * @returns the response, or `undefined` if the request is allowed.
  */
 export function rejectForeignRequest(exchange: HttpExchange): Answer | undefined {
   const host = exchange.header('host');
@@ -259,7 +262,11 @@ export function rejectForeignRequest(exchange: HttpExchange): Answer | undefined
   return undefined;
 }
 
-/** Rejects an MCP message if its content type is not JSON. */
+/**
+ * Rejects an MCP message if its content type is not JSON.
+ *
+ * @returns the response, or `undefined` if the type is JSON or absent.
+ */
 export function rejectNonJson(exchange: HttpExchange): Answer | undefined {
   const type = exchange.header('content-type');
   if (type === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type.trim())) {

@@ -1,11 +1,17 @@
 import type { PlatformError } from './errors.ts';
 import type { HttpExchange } from './exchange.ts';
 
-/** A service on the local port: AWS APIs, gateways, the OAuth server and sign-in pages. */
+/**
+ * A service on the port of the local runtime: an AWS API, gateways, the OAuth server or sign-in
+ * pages.
+ */
 export interface AwsService {
-  /** Whether this service handles the request. The first service to return true gets it. */
+  /**
+   * Whether this service handles the request. Services are checked in order, and the first match
+   * applies.
+   */
   claims(exchange: HttpExchange): boolean;
-  /** Sends the response. An exception counts as an internal error of the local runtime. */
+  /** Sends the response. If it rejects, the caller gets an internal error. */
   handle(exchange: HttpExchange): Promise<void>;
 }
 
@@ -28,7 +34,7 @@ interface PageRequest {
 
 /**
  * Returns the page for `maxResults` and `nextToken`. A token is valid only for the list that issued
- * it, identified by `list`.
+ * it. `list` identifies that list.
  */
 export function paginate<T>(
   all: readonly T[],
@@ -71,7 +77,7 @@ export function decodeLabel(label: string): string {
   }
 }
 
-/** The origin for links in responses of the local runtime. */
+/** The origin of links in responses of the local runtime. */
 export function getOrigin({ request: { socket } }: HttpExchange): string {
   return `http://127.0.0.1:${socket.localPort}`;
 }

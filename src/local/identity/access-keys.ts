@@ -1,13 +1,15 @@
+// Access keys, the principals behind them, and the evaluation of IAM policies.
+
 import { createHash, randomBytes } from 'node:crypto';
 import type { AccessKeyConfig } from '../config/identity-schema.ts';
 import type { ResolvedConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { PlatformError } from '../http/errors.ts';
 
-/** Maximum number of issued keys to keep. A forgotten key counts as unknown, not as expired. */
+/** Maximum number of issued keys. A dropped key counts as unknown, not as expired. */
 const MAX_ISSUED = 10_000;
 
-/** Access keys from the configuration and temporary keys issued by the local services. */
+/** Access keys from the configuration, and temporary keys from the local services. */
 export class AccessKeys {
   readonly #permanent = new Map<string, AccessKey>();
   readonly #issued = new Map<string, AccessKey>();
@@ -24,7 +26,7 @@ export class AccessKeys {
     return this.#permanent.get(id) ?? this.#issued.get(id);
   }
 
-  /** Issues temporary credentials. */
+  /** Issues a temporary key. */
   issue(principal: Principal, lifetimeMs: number): AccessKey & { readonly expiresAt: number } {
     const key = {
       id: `ASIA${createRandomLetters(16)}`,
@@ -42,7 +44,7 @@ export class AccessKeys {
   }
 }
 
-/** A stable id in the format of IAM principal ids. */
+/** Creates an id in the format of IAM principal ids. The same ARN always results in the same id. */
 export function createPrincipalId(prefix: 'AIDA' | 'AROA', arn: string): string {
   const digest = createHash('sha256').update(arn).digest();
   return prefix + [...digest.subarray(0, 17)].map(toBase32Letter).join('');
@@ -69,7 +71,7 @@ function createRandomLetters(count: number): string {
   return [...randomBytes(count)].map(toBase32Letter).join('');
 }
 
-/** AWS ids use the base32 alphabet. */
+/** Ids of AWS use the base32 alphabet. */
 function toBase32Letter(byte: number): string {
   return 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(byte % 32);
 }
@@ -81,13 +83,15 @@ export interface Principal {
   readonly account: string;
   /** `AIDA…` for a user, `AROA…:session` for an assumed role. */
   readonly userId: string;
-  /** IAM actions allowed by its policies. Absent: all actions. */
+  /** IAM actions that its policies allow. Absent: all actions. */
   readonly allowed?: readonly string[] | undefined;
-  /** IAM actions explicitly denied by its policies. */
+  /** IAM actions that its policies explicitly deny. */
   readonly denied: readonly string[];
-  /** Role ARN of a role session. Policies name this ARN. */
+  /** ARN of the role, if this is a role session. Policies contain this ARN. */
   readonly roleArn?: string | undefined;
-  /** Source identity of a role session, if a caller set one. Role chaining keeps it. */
+  /**
+   * Source identity of a role session, if a caller set one. It remains the same in a role chain.
+   */
   readonly sourceIdentity?: string | undefined;
 }
 
@@ -100,17 +104,17 @@ export interface AccessKey {
   readonly expiresAt: number | undefined;
 }
 
-/** The target of an action. */
+/** The resource of an action. */
 interface Resource {
   readonly arn: string;
   readonly account: string;
-  /** Principals of other accounts that its resource-based policy allows. */
+  /** Principals of other accounts, allowed by the resource-based policy. */
   readonly trustedPrincipals?: readonly string[];
 }
 
 /**
- * Returns the refusal of the first action that is not allowed; `undefined` if all are allowed. As
- * in IAM, a deny overrides an allow. A principal of another account also needs a resource-based
+ * Returns the error for the first action that is not allowed. `undefined` if all are allowed. As in
+ * IAM, a deny overrides an allow. A principal of another account also requires a resource-based
  * policy.
  */
 export function findDenial(
@@ -145,7 +149,7 @@ function findDenialCause(
   return `because no resource-based policy allows the ${action} action`;
 }
 
-/** The effect of a principal's policies on an action. */
+/** Evaluates the policies of a principal for an action. */
 export function evaluateIdentityPolicy(
   { allowed, denied }: Pick<Principal, 'allowed' | 'denied'>,
   action: string,
@@ -163,8 +167,8 @@ function matchesAction(pattern: string, action: string): boolean {
 }
 
 /**
- * Whether `trusted` contains a principal: its ARN, its role's ARN, its account number, its
- * account's root ARN, or `*`.
+ * Whether `trusted` contains the principal: its ARN, the ARN of its role, its account number, the
+ * root ARN of its account, or `*`.
  */
 export function isTrusted(
   trusted: readonly string[],

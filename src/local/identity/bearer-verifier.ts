@@ -1,3 +1,5 @@
+// Bearer tokens: verification by keys and claims, challenges and metadata (RFC 6750, RFC 9728).
+
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -21,7 +23,7 @@ const DISCOVERY_MS = 5000;
 interface TokenRefusal {
   readonly ok: false;
   readonly why: TokenRefusalReason;
-  /** A sentence for the log. */
+  /** The reason as a sentence, for the log. */
   readonly reason: string;
 }
 
@@ -41,7 +43,8 @@ interface KeySource {
 }
 
 /**
- * Verifies tokens like AgentCore's JWT authorizer: by keys and claims only, without introspection.
+ * Verifies tokens like the JWT authorizer of AgentCore: by keys and claims only, without
+ * introspection.
  */
 export class BearerVerifier {
   readonly #oauth: OAuth;
@@ -98,7 +101,7 @@ export class BearerVerifier {
     if (known) return known;
     const source = discover(discoveryUrl);
     this.#remote.set(discoveryUrl, source);
-    // Retry discovery on the next request.
+    // After an error, the next request repeats the discovery.
     source.catch(() => this.#remote.delete(discoveryUrl));
     return source;
   }
@@ -110,7 +113,7 @@ async function discover(discoveryUrl: string): Promise<KeySource> {
   return { issuer, keys: createRemoteJWKSet(new URL(jwks_uri)) };
 }
 
-/** RFC 6750, 2.1. The scheme is case-insensitive. */
+/** The scheme is case-insensitive (RFC 6750, 2.1). */
 function parseBearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
@@ -126,7 +129,7 @@ function getRefusalReason(error: unknown): TokenRefusalReason {
   return 'not-a-jwt';
 }
 
-/** Each non-empty list of the authorizer requires one of its values in the token. */
+/** Returns a mismatch, if any. The token must contain a value of each list that is not empty. */
 function describeMismatch(claims: JWTPayload, authorizer: JwtAuthorizer): string | undefined {
   const { allowedAudience, allowedClients, allowedScopes } = authorizer;
   const { aud, client_id: client, scope } = claims;
@@ -155,7 +158,7 @@ type BearerCheck =
   | { readonly ok: true; readonly claims: JWTPayload }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** Checks the bearer token of a request. Emits the reason for a refusal to the log. */
+/** Checks the bearer token of a request. If it is refused, emits an event with the reason. */
 export async function checkBearer(
   { bearer, events }: { readonly bearer: BearerVerifier; readonly events: LocalEvents },
   exchange: HttpExchange,
@@ -181,7 +184,9 @@ export async function checkBearer(
   return { ok: false, error };
 }
 
-/** RFC 9728 metadata: where clients get a token for this resource. */
+/**
+ * Creates the RFC 9728 metadata, from which clients find the authorization server of a resource.
+ */
 export function createProtectedResourceResponse(
   resource: string,
   { discoveryUrl, allowedScopes }: JwtAuthorizer,
@@ -200,26 +205,28 @@ export function createProtectedResourceResponse(
   };
 }
 
-/** Adds a challenge with the metadata URL. */
+/** Adds a challenge with the URL of the metadata. */
 export function withBearerChallenge(answer: Answer, metadataUrl: string): Answer {
   const challenge = `Bearer resource_metadata="${metadataUrl}"`;
   return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': challenge } };
 }
 
-/** AgentCore's message for a request with the other authorization method. Source: user reports. */
+/**
+ * The message of AgentCore for a request with the other authorization method. Source: user reports.
+ */
 const MISMATCH =
   "Authorization method mismatch. The agent is configured for a different authorization method than what was used in your request. Check the agent's authorization configuration and ensure your request uses the matching method (OAuth or SigV4)";
 
 type Method = 'sigv4' | 'bearer';
 
-/** The authorization method of a request; `undefined` if it has none. */
+/** The authorization method of a request. `undefined` if it has none. */
 export function getAuthorizationMethod(exchange: HttpExchange): Method | undefined {
   const authorization = exchange.header('authorization') ?? '';
   if (/^bearer /i.test(authorization)) return 'bearer';
   return authorization.startsWith('AWS4-HMAC-SHA256') ? 'sigv4' : undefined;
 }
 
-/** Returns an error if the request uses a method outside `accepted`. */
+/** Returns an error if the method of the request is not in `accepted`. */
 export function checkMethod(
   exchange: HttpExchange,
   accepted: readonly Method[],
@@ -229,10 +236,7 @@ export function checkMethod(
   return { kind: 'access-denied', message: MISMATCH };
 }
 
-/**
- * Records the reason for a denied request of an authenticated caller, and emits an event for the
- * log.
- */
+/** Records why an authenticated caller was denied, and emits an event. */
 export function recordDenial(
   { events }: { readonly events: LocalEvents },
   { record }: HttpExchange,

@@ -5,10 +5,10 @@ import type { LocalEvents, RefusalReason, SignatureFault } from '../core/events.
 import type { HttpExchange, RequestBody } from '../http/exchange.ts';
 import type { AccessKeys, Principal } from './access-keys.ts';
 
-// Implemented from AWS's specification of Signature Version 4 with node:crypto only. Sharing code
-// with the tested signer could hide the signer's mistakes.
+// Verification of Signature Version 4. It follows the specification of AWS and uses only
+// node:crypto. Code shared with the signer under test could hide the signer's mistakes.
 
-/** The signed parts of a request, as received. */
+/** The parts of a request that are signed, as received. */
 interface SignedRequest {
   readonly method: string;
   /** The path as sent: percent-encoded, without the query. */
@@ -23,7 +23,7 @@ interface SignedRequest {
 interface SignatureRefusal {
   readonly ok: false;
   readonly fault: SignatureFault;
-  /** AWS's message for the caller. */
+  /** The message of AWS for the caller. */
   readonly message: string;
   readonly why: RefusalReason;
   /** The message for the log of the local runtime. */
@@ -36,7 +36,7 @@ const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 const MAX_SKEW_MS = 5 * 60 * 1000;
 
-/** Maximum number of cached keys. Each access key needs a new one per day. */
+/** Maximum number of cached signing keys. Each access key has a new one per day. */
 const MAX_SIGNING_KEYS = 500;
 
 interface Credential {
@@ -47,6 +47,7 @@ interface Credential {
   readonly terminator: string;
 }
 
+/** Verifies signatures with the access keys of a local runtime. */
 export class SigV4Verifier {
   readonly #keys: AccessKeys;
   readonly #clock: Clock;
@@ -57,7 +58,7 @@ export class SigV4Verifier {
     this.#clock = clock;
   }
 
-  /** Verifies a request to `service` in one of `regions`. */
+  /** Verifies the signature of a request to `service` in one of `regions`. */
   verify(request: SignedRequest, service: string, regions: readonly string[]): Verification {
     const { authorization } = request.headers;
     if (!authorization?.startsWith(ALGORITHM)) {
@@ -200,7 +201,7 @@ function describeSessionTokenMismatch(
   return `${id} has no session token, and the request carries one: unset AWS_SESSION_TOKEN`;
 }
 
-/** Parses `Credential=…, SignedHeaders=…, Signature=…` in any order. */
+/** Parses the fields `Credential=…, SignedHeaders=…, Signature=…`, in any order. */
 function readFields(text: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const part of text.split(',')) {
@@ -237,7 +238,9 @@ function validateScope(
   return undefined;
 }
 
-/** `undefined` if a signed header is missing, or if the query is not validly encoded. */
+/**
+ * Returns `undefined` if a signed header is missing, or if the encoding of the query is invalid.
+ */
 function createCanonicalRequest(
   request: SignedRequest,
   signedHeaders: readonly string[],
@@ -260,7 +263,7 @@ function createCanonicalRequest(
   ].join('\n');
 }
 
-/** Every service except S3 encodes the already encoded path a second time. */
+/** Encodes the path again. All services except S3 require this for the already encoded path. */
 function createCanonicalPath(path: string): string {
   const segments: string[] = [];
   for (const segment of path.split('/')) {
@@ -282,7 +285,7 @@ function createCanonicalQuery(query: string): string | undefined {
     if (name === undefined || value === undefined) return undefined;
     pairs.push([encode(name), encode(value)]);
   }
-  // Sort the encoded pairs by code point: first by name, then by value.
+  // Sort by the encoded name, then by the encoded value, in code point order.
   pairs.sort(
     ([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB),
   );
@@ -334,7 +337,7 @@ function hmac(key: string | Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
 
-/** Checks the signature of a request. Emits the reason for a refusal to the log. */
+/** Checks the signature of a request. If it is refused, emits an event with the reason. */
 export function checkSignature(
   { verifier, events }: { readonly verifier: SigV4Verifier; readonly events: LocalEvents },
   exchange: HttpExchange,

@@ -1,3 +1,5 @@
+// The tokens and the keys of the local OAuth server.
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   type CryptoKey,
@@ -13,7 +15,7 @@ import { AgentCoreError } from '../../base/errors.ts';
 import type { OAuthClient, OAuthConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 
-/** Maximum number of refresh tokens, and of revocations, to keep. The oldest are dropped. */
+/** Maximum number of refresh tokens, and of revocations, in memory. The oldest ones are dropped. */
 const MAX_REMEMBERED = 10_000;
 
 interface TokenRequest {
@@ -25,11 +27,11 @@ interface TokenRequest {
   /** `aud`. Default: the client's audience. */
   readonly audience?: string | readonly string[];
   /**
-   * Seconds until expiry. A negative number creates an expired token. Default: from the
+   * Seconds until expiry. If negative, the token is already expired. Default: from the
    * configuration.
    */
   readonly expiresIn?: number;
-  /** Seconds until it is valid. Default: 0. */
+  /** Seconds until the token becomes valid. Default: 0. */
   readonly validIn?: number;
   /** Claims to add or override. */
   readonly claims?: Readonly<Record<string, unknown>>;
@@ -43,7 +45,7 @@ interface IssuedTokens {
   readonly scopes: readonly string[];
 }
 
-/** The authorization behind a refresh token. */
+/** The authorization that a refresh token represents. */
 interface Grant {
   readonly clientId: string;
   readonly scopes: readonly string[];
@@ -51,7 +53,7 @@ interface Grant {
   readonly expiresAt: number;
 }
 
-/** Issues the tokens of the OAuth server and stores revocations. */
+/** Issues and revokes tokens. */
 export class TokenIssuer {
   readonly #config: OAuthConfig;
   readonly #keys: SigningKeys;
@@ -72,12 +74,16 @@ export class TokenIssuer {
     return Object.keys(this.#config.clients);
   }
 
-  /** `undefined` if the client does not exist or was revoked. */
+  /** Returns the client. `undefined` if it does not exist or was revoked. */
   client(id: string): OAuthClient | undefined {
     return this.#revokedClients.has(id) ? undefined : this.#config.clients[id];
   }
 
-  /** @throws {AgentCoreError} `usage` if the client does not exist. */
+  /**
+   * Issues an access token and a refresh token.
+   *
+   * @throws {AgentCoreError} `usage` if the client does not exist.
+   */
   async issue(request: TokenRequest): Promise<IssuedTokens> {
     const { clientId } = request;
     const client = this.client(clientId);
@@ -109,8 +115,8 @@ export class TokenIssuer {
   }
 
   /**
-   * The grant of a valid refresh token; `undefined` if it is unknown, expired, revoked or issued to
-   * another client.
+   * Returns the grant of a refresh token. `undefined` if the token is unknown, expired, revoked or
+   * issued to another client.
    */
   grant(refreshToken: string, clientId: string): Grant | undefined {
     const grant = this.#grants.get(refreshToken);
@@ -125,7 +131,7 @@ export class TokenIssuer {
     if (id !== undefined) addBounded(this.#revokedIds, id, true);
   }
 
-  /** Makes a client unknown and its refresh tokens invalid. */
+  /** Revokes a client. It then counts as unknown, and its refresh tokens are invalid. */
   revokeClient(id: string): void {
     this.#revokedClients.add(id);
   }
@@ -160,9 +166,9 @@ interface SigningKey {
   readonly public: JWK;
 }
 
-/** Keys of the OAuth server. The newest one signs; all published keys verify. */
+/** The key pairs of the OAuth server. The newest one signs. All published ones verify. */
 class SigningKeys {
-  /** Generated on first use, because key generation is slower than the rest of the start. */
+  /** Generated on first use, because this takes longer than the rest of the start. */
   #keys: Promise<readonly SigningKey[]> | undefined;
 
   async sign(claims: JWTPayload): Promise<string> {
@@ -201,7 +207,7 @@ async function createSigningKey(): Promise<SigningKey> {
   };
 }
 
-/** The state of the local OAuth server, shared by its endpoints and the authorizers. */
+/** The state of the local OAuth server, shared by its endpoints and by authorizers. */
 export interface OAuth {
   /** `iss` of its tokens. */
   readonly issuerUrl: string;
@@ -209,7 +215,7 @@ export interface OAuth {
   readonly issuer: TokenIssuer;
 }
 
-/** The OAuth server as exposed to tests, with operations that clients lack. */
+/** The OAuth server for tests, with operations that clients do not have. */
 export interface LocalOAuth {
   readonly issuer: string;
   readonly discoveryUrl: string;
@@ -217,20 +223,27 @@ export interface LocalOAuth {
   /** Ids of the configured clients. */
   readonly clients: readonly string[];
   /**
-   * Issues tokens of any kind, valid or not.
+   * Issues a token with any claims, valid or not.
    *
    * @throws {AgentCoreError} `usage` if the client is unknown.
    */
   issue(request: TokenRequest): Promise<IssuedTokens>;
   /** Revokes an access or refresh token. */
   revoke(token: string): void;
-  /** Makes a client unknown and its refresh tokens invalid. */
+  /** Revokes a client. It then counts as unknown, and its refresh tokens are invalid. */
   revokeClient(clientId: string): void;
-  /** Signs with a new key. The old keys stay published unless `keepOld` is false. */
+  /**
+   * Signs with a new key from now on. If `keepOld` is false, existing tokens become invalid.
+   * Default: true.
+   */
   rotateKeys(options?: { readonly keepOld?: boolean }): Promise<void>;
 }
 
-/** `issuerUrl` is a function because the URL is unknown until the port is. */
+/**
+ * Creates the state of the OAuth server.
+ *
+ * @param issuerUrl Returns the URL, which is known only after the server has a port.
+ */
 export function createOAuth(config: OAuthConfig, clock: Clock, issuerUrl: () => string): OAuth {
   const keys = new SigningKeys();
   return {

@@ -1,3 +1,5 @@
+// The effects of injected faults on a response, a container or a microVM.
+
 import type { ArmedFault } from '../config/faults.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LocalEvents } from '../core/events.ts';
@@ -12,7 +14,7 @@ import { EXPIRED_TOKEN } from '../identity/sigv4-verifier.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
 import type { Forward } from './forward.ts';
 
-/** Faults that replace the container's response. */
+/** Faults that replace the response of the container. */
 type AnswerFault = Exclude<
   ArmedFault,
   { readonly kind: 'cut' | 'stall' | 'delay' | 'restart-container' | 'kill-microvm' }
@@ -22,7 +24,7 @@ export function isAnswerFault(fault: ArmedFault): fault is AnswerFault {
   return 'phase' in fault;
 }
 
-/** Records the fault of a request, if any. */
+/** Records the fault of a request, if there is one, and emits an event. */
 export function recordFault(
   { events }: { readonly events: LocalEvents },
   record: RequestRecord,
@@ -33,9 +35,7 @@ export function recordFault(
   events.emit(() => ({ type: 'fault', request: record }));
 }
 
-/**
- * Responds with the fault. After `silence`, the exchange stays open until the client disconnects.
- */
+/** Sends the response of the fault. For `silence`, sends nothing until the client disconnects. */
 export function answerWithFault(
   exchange: HttpExchange,
   fault: AnswerFault,
@@ -120,7 +120,10 @@ function withRetryAfter(answer: Answer, seconds: number | undefined): Answer {
 
 type Disturbance = Extract<ArmedFault, { readonly kind: 'restart-container' | 'kill-microvm' }>;
 
-/** Ends or replaces the microVM of a session before or after a request, if a fault requires it. */
+/**
+ * Kills the microVM or replaces the container, if a fault requires this before or after the
+ * request.
+ */
 export async function disturb(
   fault: ArmedFault | undefined,
   session: RuntimeSession,
@@ -129,7 +132,7 @@ export async function disturb(
   if (isDisturbance(fault) && fault.when === moment) await applyDisturbance(fault, session);
 }
 
-/** Hooks for a fault during the container's work on the request. */
+/** Creates the hooks for a fault that takes effect while the container handles the request. */
 export function createDisturbanceHooks(
   fault: ArmedFault | undefined,
   session: RuntimeSession,
@@ -144,7 +147,7 @@ export function createDisturbanceHooks(
   const run = () => void applyDisturbance(fault, session);
   if (afterEvents !== undefined) return { gate: { afterEvents, ending: 'cut', reached: run } };
   const end = (breakOff: () => void) => {
-    // Drop the response even if the container was faster than the fault.
+    // Discard the response, even if the container answered before the fault.
     breakOff();
     run();
   };

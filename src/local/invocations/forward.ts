@@ -1,17 +1,19 @@
+// Forwards one request to a container, and limits the response if a fault requires this.
+
 import { type Agent, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import type { HttpExchange } from '../http/exchange.ts';
 
-/** How to handle a container's response, decided from its status and headers. */
+/** The treatment of a container's response, decided from its status and headers. */
 export type ForwardAction =
   | {
       readonly kind: 'send';
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
-      /** False if the response must have no body, for example for a notification. */
+      /** False if the response has no body, for example for a notification. */
       readonly body: boolean;
     }
-  /** Read the response to its end and discard it. */
+  /** Read the whole response and discard it. */
   | { readonly kind: 'drop' };
 
 export interface Forward {
@@ -22,38 +24,43 @@ export interface Forward {
   readonly body: Buffer;
   readonly agent: Agent;
   readonly clock: Clock;
+  /** Decides how to treat the response. Called after its headers were received. */
   readonly judge: (answer: IncomingMessage) => ForwardAction;
-  /** Milliseconds until a non-streaming response is given up, and until a stream is cut. */
+  /** Timeout of a non-streaming response in milliseconds. */
   readonly synchronousMs: number;
+  /** Milliseconds until a stream is cut. */
   readonly streamingMs: number;
-  /** Milliseconds of silence before a stream is cut; 0 disables the limit. */
+  /** Milliseconds without data until a stream is cut. 0 disables the limit. */
   readonly silenceMs: number;
-  /** Called when the container has the whole request. `breakOff` aborts the exchange. */
+  /** Called when the container has the whole request. `breakOff` aborts the forwarding. */
   readonly sent?: ((breakOff: () => void) => void) | undefined;
-  /** Limits the forwarded stream for an injected fault. */
+  /** Limits the response, for an injected fault. */
   readonly gate?: Gate | undefined;
 }
 
 interface Gate extends GateLimit {
-  /** How the connection ends: closed in order, reset, or left hanging. */
+  /** How the connection ends at the limit: closed in order, reset, or left open. */
   readonly ending: 'cut' | 'reset' | 'stall';
   readonly reached?: (() => void) | undefined;
 }
 
 type Forwarded =
-  /** The client has the complete response, or the part passed by an injected fault. */
+  /** The client has the complete response, or the part up to the limit of a fault. */
   | 'sent'
-  /** The response was complete and was discarded, as `judge` requested. */
+  /** The response was complete and was discarded. */
   | 'dropped'
-  /** The container failed before it responded. Nothing was sent to the client. */
+  /** The container failed before its response. Nothing was sent to the client. */
   | 'failed'
-  /** The container failed or a limit was reached in mid-response, and the client was cut off. */
+  /** The container failed or a time limit passed during the response. The connection was closed. */
   | 'cut'
   | 'disconnected';
 
 const HOST = '127.0.0.1';
 
-/** A client that receives data and a reset together may treat it as a normal end. */
+/**
+ * Milliseconds between the last data and the reset. A client that receives both together may see a
+ * normal end.
+ */
 const RESET_PAUSE_MS = 20;
 
 /** Forwards a request to a container and streams its response back unchanged. */
@@ -129,7 +136,7 @@ export function forward(options: Forward): Promise<Forwarded> {
     }
 
     function passAll(answer: IncomingMessage): void {
-      // The client must see the headers of a stream before the first event.
+      // Send the headers of a stream before its first event.
       if (isStream(answer)) response.flushHeaders();
       if (options.silenceMs > 0) answer.on('data', watchSilence);
       answer.on('end', () => settle('sent'));
@@ -142,7 +149,7 @@ export function forward(options: Forward): Promise<Forwarded> {
       const shut = () => {
         answer.pause();
         limit.reached?.();
-        // A stalled response stays open until the client disconnects.
+        // The connection stays open until the client closes it.
         if (limit.ending === 'stall') return;
         if (limit.ending === 'cut') endWith(() => exchange.cut());
         else clock.after(RESET_PAUSE_MS, () => endWith(() => exchange.reset()));
@@ -159,8 +166,7 @@ export function forward(options: Forward): Promise<Forwarded> {
       answer.on('data', (chunk: Buffer) => {
         if (gate.shut) return;
         const admitted = gate.admit(chunk);
-        // Wait for the write to finish, because closing the connection could discard buffered
-        // bytes.
+        // Wait for the write, because closing the connection could discard buffered bytes.
         if (gate.shut) response.write(admitted, shut);
         else response.write(admitted);
       });
@@ -182,7 +188,7 @@ function isStream(answer: IncomingMessage): boolean {
   return answer.headers['content-type']?.startsWith('text/event-stream') ?? false;
 }
 
-/** Maximum number of events or bytes to pass. The first limit reached applies. */
+/** Maximum number of events or bytes. The first limit reached applies. */
 interface GateLimit {
   readonly afterEvents?: number | undefined;
   readonly afterBytes?: number | undefined;
@@ -192,13 +198,13 @@ const LF = 10;
 
 const CR = 13;
 
-/** Passes the first events or bytes of a stream and drops the rest. */
+/** Passes the first events or bytes of a stream, and drops the rest. */
 class EventGate {
   readonly #events: number;
   readonly #bytes: number;
   #seenEvents = 0;
   #seenBytes = 0;
-  /** Line ends since the last other character. Two complete an event. */
+  /** Line endings since the last other character. Two complete an event. */
   #lineEnds = 0;
   #previous = 0;
 
@@ -212,7 +218,7 @@ class EventGate {
     return this.#seenEvents >= this.#events || this.#seenBytes >= this.#bytes;
   }
 
-  /** The part of a chunk within the limits. */
+  /** Returns the part of a chunk within the limits. */
   admit(chunk: Buffer): Buffer {
     let length = 0;
     while (length < chunk.length && !this.shut) {
@@ -227,7 +233,7 @@ class EventGate {
     const secondOfPair = byte === LF && this.#previous === CR;
     if (byte === LF || byte === CR) {
       if (!secondOfPair) this.#lineEnds += 1;
-      // CR LF CR LF ends an event only with its last byte.
+      // An event that ends with CR LF CR LF is complete only after the last byte.
       if (this.#lineEnds === 2 && (byte === LF || this.#seenBytes === this.#bytes)) {
         this.#seenEvents += 1;
         this.#lineEnds = 0;

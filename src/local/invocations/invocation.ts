@@ -1,3 +1,6 @@
+// The common part of all invocations: forwarding to the container of a session, headers and rate
+// limits.
+
 import type { Agent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ArmedFault } from '../config/faults.ts';
 import type { RuntimeConfig } from '../config/schema.ts';
@@ -16,7 +19,7 @@ import {
 } from './fault-effects.ts';
 import { type ForwardAction, forward } from './forward.ts';
 
-/** A running runtime: its settings and its state. */
+/** A runtime with its sessions and rate limits. */
 export interface ServedRuntime {
   readonly config: RuntimeConfig;
   readonly sessions: SessionTable;
@@ -24,7 +27,7 @@ export interface ServedRuntime {
   readonly newSessionRate: RateLimit;
 }
 
-/** The shared services that an invocation uses. */
+/** The services that an invocation uses. */
 interface InvocationServices {
   readonly clock: Clock;
   readonly deliveries: Deliveries;
@@ -32,7 +35,7 @@ interface InvocationServices {
   readonly containerAgent: Agent;
 }
 
-/** An admitted invocation: authenticated, authorized, and of an existing runtime. */
+/** An invocation that was authenticated and authorized, for an existing runtime. */
 export interface Invocation {
   readonly platform: InvocationServices;
   readonly runtime: ServedRuntime;
@@ -43,7 +46,7 @@ export interface Invocation {
   readonly fault: ArmedFault | undefined;
 }
 
-/** The protocol's decision about a container's response. */
+/** The protocol's decision about the response of a container: send it, or send an error. */
 export type Judgement = Extract<ForwardAction, { readonly kind: 'send' }> | PlatformError;
 
 interface Service {
@@ -52,9 +55,7 @@ interface Service {
   judge(answer: IncomingMessage): Judgement;
 }
 
-/**
- * Forwards an invocation to the container of a session. Resolves when the client has the response.
- */
+/** Forwards an invocation to the container of a session. Resolves when the response is complete. */
 export async function serve(invocation: Invocation, service: Service): Promise<void> {
   const { exchange, dialect, fault } = invocation;
   const { session } = service;
@@ -94,7 +95,7 @@ async function forwardToContainer(
     streamingMs: switches.streamingLimit * 1000,
     silenceMs: switches.cutSilentStreamsAfter,
     judge: (answer) => {
-      // Also call it for a discarded response, because it records the session id.
+      // Always call `judge`, because it records the session id, even if the response is discarded.
       const judgement = judge(answer);
       if (replaced) return { kind: 'drop' };
       if (judgement.kind === 'send') return judgement;
@@ -112,7 +113,7 @@ async function forwardToContainer(
   else if (outcome === 'failed') answerLostCall(exchange, dialect, switches.lostCall);
 }
 
-/** Responds to a call if its container ended before it responded. */
+/** Sends the response for a call if its container exited before it responded. */
 function answerLostCall(exchange: HttpExchange, dialect: Dialect, how: Switches['lostCall']): void {
   switch (how) {
     case 'container-failed':
@@ -140,7 +141,7 @@ function sleep({ clock }: InvocationServices, ms: number): Promise<void> {
   });
 }
 
-/** The error for a container response with an error status. */
+/** The error for a response of a container with an error status. */
 export function createContainerError(status: number): PlatformError {
   return {
     kind: 'container-failed',
@@ -148,8 +149,10 @@ export function createContainerError(status: number): PlatformError {
   };
 }
 
+/** The header as sent in responses. */
 export const RUNTIME_SESSION_HEADER = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
 
+/** The header as received: Node converts names to lower case. */
 export const RUNTIME_SESSION = RUNTIME_SESSION_HEADER.toLowerCase();
 
 export const MCP_SESSION_HEADER = 'Mcp-Session-Id';
@@ -162,7 +165,7 @@ const MAX_CUSTOM = 20;
 
 const MAX_CUSTOM_BYTES = 4096;
 
-/** Lengths from the service model of InvokeAgentRuntime. */
+/** Minimum and maximum lengths. Source: the service model of InvokeAgentRuntime. */
 const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   'content-type': [1, 256],
   accept: [1, 256],
@@ -178,10 +181,12 @@ const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> =
   baggage: [0, 8192],
 };
 
-/** Headers forwarded to every container, in addition to the runtime's allowlist. */
+/** Headers that every container gets, in addition to those of the runtime's allowlist. */
 const FORWARDED = Object.keys(BOUNDS).filter((name) => name !== MCP_SESSION);
 
-/** Returns the platform's message for an invalid header; `undefined` if all are valid. */
+/**
+ * Returns the message of the platform for an invalid header. `undefined` if all headers are valid.
+ */
 export function validateHeaders(headers: IncomingHttpHeaders): string | undefined {
   for (const [name, [least, most]] of Object.entries(BOUNDS)) {
     const value = headers[name];
@@ -198,7 +203,7 @@ export function validateHeaders(headers: IncomingHttpHeaders): string | undefine
     : undefined;
 }
 
-/** The MCP transport requires both types, because a server may respond with either. */
+/** Whether a client accepts both types of MCP responses. A server may respond with either. */
 export function acceptsMcp(accept: string | undefined): boolean {
   const types = (accept ?? '').split(',').map((type) => type.split(';')[0]?.trim().toLowerCase());
   if (types.includes('*/*')) return true;
@@ -208,7 +213,7 @@ export function acceptsMcp(accept: string | undefined): boolean {
   );
 }
 
-/** Headers for a container, except the session ids. */
+/** Creates the headers for a container, without session ids. */
 export function createContainerHeaders(
   headers: IncomingHttpHeaders,
   config: RuntimeConfig,
@@ -227,7 +232,7 @@ export function createContainerHeaders(
   return kept;
 }
 
-/** Fixed-window rate limit. A window starts with its first request. */
+/** A rate limit with a fixed window. A window starts with its first request. */
 export class RateLimit {
   readonly #limit: number;
   readonly #windowMs: number;
@@ -235,17 +240,18 @@ export class RateLimit {
   #windowStart = Number.NEGATIVE_INFINITY;
   #count = 0;
 
-  /** A `limit` of 0 means no limit. */
+  /** @param limit Maximum requests in a window. 0 means no limit. */
   constructor(limit: number, windowMs: number, clock: Clock) {
     this.#limit = limit;
     this.#windowMs = windowMs;
     this.#clock = clock;
   }
 
+  /** Counts a request. Returns false if the limit is reached. */
   admit(): boolean {
     if (this.#limit === 0) return true;
     const now = this.#clock.now();
-    // Also start a new window if the clock was set back.
+    // If the clock was set back, also start a new window.
     if (now < this.#windowStart || now - this.#windowStart >= this.#windowMs) {
       this.#windowStart = now;
       this.#count = 0;

@@ -1,3 +1,5 @@
+// InvokeAgentRuntime, for MCP and for HTTP runtimes.
+
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import {
@@ -21,7 +23,7 @@ import {
   serve,
 } from './invocation.ts';
 
-/** Invokes an MCP runtime: one message in, one response or stream out. */
+/** Invokes an MCP runtime: one message, one response or stream. */
 export async function invokeMcp(invocation: Invocation, message: McpMessage): Promise<void> {
   const { runtime, exchange, dialect, fault, qualifier } = invocation;
   if (!acceptsMcp(exchange.header('accept'))) {
@@ -53,7 +55,10 @@ export async function invokeMcp(invocation: Invocation, message: McpMessage): Pr
   });
 }
 
-/** Routes a second time after a fault, because the fault may have ended the microVM. */
+/**
+ * Routes a message and applies a fault before the request. Then routes it again, because the fault
+ * may have ended the microVM.
+ */
 async function routeWithFault(routing: McpRouting, fault: Invocation['fault']): Promise<McpRoute> {
   const route = routeMcp(routing);
   if (route.kind !== 'session' || !fault) return route;
@@ -68,7 +73,7 @@ function createInvocationHeaders(
 ): Record<string, string | string[]> {
   const headers = createContainerHeaders(exchange.headers, runtime.config);
   headers[RUNTIME_SESSION] = session.runtimeSessionId;
-  // A stateful server accepts only its own ids. Other servers get the platform's id.
+  // A stateful server accepts only its own ids. All other servers get the id of the platform.
   const fromClient = runtime.config.sessions === 'stateful' && !message.sessionless;
   const id = fromClient ? exchange.header(MCP_SESSION) : session.mcpSessionId;
   if (id !== undefined) headers[MCP_SESSION] = id;
@@ -108,7 +113,7 @@ function judgeResponse(
   return { kind: 'send', status, headers, body: true };
 }
 
-/** Container headers forwarded to the client. */
+/** Headers of the container that are forwarded to the client. */
 const PASSED_BACK = [
   ['content-type', 'Content-Type'],
   ['content-length', 'Content-Length'],
@@ -116,9 +121,9 @@ const PASSED_BACK = [
 ] as const;
 
 /**
- * Routes the id of a stateful server to its microVM from now on. If the server issues no id in its
- * response to `initialize`, the platform issues one. Only the status decides whether `initialize`
- * succeeded.
+ * Records the session id of a stateful server, and routes later requests with it to this microVM.
+ * If the server issues no id in its response to `initialize`, the platform issues one. Only the
+ * status decides whether `initialize` succeeded.
  */
 function recordSessionId(
   { runtime, qualifier }: Invocation,
@@ -139,7 +144,7 @@ function recordSessionId(
   if (known !== session) runtime.sessions.bind(session, id);
 }
 
-/** Invokes an HTTP agent: any payload in, JSON or a stream out. */
+/** Invokes an HTTP agent: any payload, JSON or a stream as response. */
 export async function invokeHttp(invocation: Invocation): Promise<void> {
   const { runtime, exchange, dialect, fault } = invocation;
   const { config } = runtime;
@@ -170,7 +175,10 @@ export async function invokeHttp(invocation: Invocation): Promise<void> {
   });
 }
 
-/** `undefined` if the rate limit for new sessions is reached. */
+/**
+ * Returns the session of the request, or a new one. `undefined` if the rate limit for new sessions
+ * is reached.
+ */
 function findOrOpenSession({
   runtime,
   exchange,

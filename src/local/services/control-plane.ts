@@ -19,7 +19,7 @@ import type { Platform } from './platform.ts';
 
 const MAX_BODY_BYTES = 100_000;
 
-/** Maximum page sizes from the API reference. */
+/** Maximum page sizes. Source: the API reference. */
 const MAX_RUNTIMES = 100;
 
 const MAX_GATEWAYS = 1000;
@@ -38,7 +38,7 @@ type Operation = (typeof CONTROL_OPERATIONS)[number];
 
 interface Route {
   readonly operation: Operation;
-  /** The id or ARN of the runtime or gateway; absent when listing all of them. */
+  /** The id or ARN of the runtime or gateway. Absent for lists of all. */
   readonly id: string | undefined;
   /** The name of an endpoint or the id of a target. */
   readonly part?: string | undefined;
@@ -48,11 +48,14 @@ type Outcome =
   | { readonly ok: true; readonly result: object }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** AgentCore's control plane, read-only: the configuration defines the runtimes and gateways. */
+/**
+ * The control plane of AgentCore. It is read-only, because the configuration defines the runtimes
+ * and gateways.
+ */
 export class ControlPlane implements AwsService {
   readonly #platform: Platform;
   readonly #rates: ReadonlyMap<Operation, RateLimit>;
-  /** Creation and update time of all resources: the start of the local runtime. */
+  /** Creation and update time of all resources. It is the start of the local runtime. */
   readonly #since: string;
 
   constructor(platform: Platform) {
@@ -117,7 +120,9 @@ export class ControlPlane implements AwsService {
     );
   }
 
-  /** Checks signature and permissions. If a check fails, it sends the error and returns false. */
+  /**
+   * Checks the signature and the permissions. If a check fails, sends the error and returns false.
+   */
   #admit(
     exchange: HttpExchange,
     body: RequestBody,
@@ -283,7 +288,7 @@ function createNotFoundOutcome(what: string): Outcome {
 
 const DESCRIPTION = 'Served by the local AgentCore';
 
-/** A version of a runtime in the format of the lists, without protocol and authorizer. */
+/** Describes a version of a runtime in the format of lists, without protocol and authorizer. */
 function summarizeRuntime(
   runtime: RuntimeConfig,
   since: string,
@@ -301,8 +306,8 @@ function summarizeRuntime(
 }
 
 /**
- * A version of a runtime in the format of GetAgentRuntime. All versions share one configuration.
- * Omits the command and the environment, because they may contain secrets.
+ * Describes a version of a runtime in the format of GetAgentRuntime. All versions have the same
+ * configuration. Omits the command and the environment, because they can contain secrets.
  */
 function describeRuntime(
   runtime: RuntimeConfig,
@@ -322,7 +327,7 @@ function describeRuntime(
     },
     networkConfiguration: { networkMode: 'PUBLIC' },
     protocolConfiguration: { serverProtocol: runtime.protocol },
-    // Absent if the runtime uses SigV4.
+    // Absent if callers use SigV4.
     ...(authorizer !== 'IAM' && {
       authorizerConfiguration: describeJwtAuthorizer(authorizer, issuer),
     }),
@@ -332,7 +337,7 @@ function describeRuntime(
   };
 }
 
-/** An endpoint of a runtime. Its name is the qualifier of an invocation. */
+/** Describes an endpoint of a runtime. Its name is the qualifier of an invocation. */
 function describeEndpoint(
   runtime: RuntimeConfig,
   { name, version }: EndpointConfig,

@@ -49,7 +49,7 @@ const ACTIONS: Readonly<Record<Operation, string>> = {
 
 const ACTION_FOR_USER = 'bedrock-agentcore:InvokeAgentRuntimeForUser';
 
-/** AgentCore's data plane: InvokeAgentRuntime and StopRuntimeSession. */
+/** The data plane of AgentCore: InvokeAgentRuntime and StopRuntimeSession. */
 export class DataPlane implements AwsService {
   readonly #platform: Platform;
   readonly #stopTokens: StopTokens = new Map();
@@ -135,7 +135,10 @@ export class DataPlane implements AwsService {
     await (message ? invokeMcp(invocation, message) : invokeHttp(invocation));
   }
 
-  /** RFC 9728. Requires no token, because clients read it before they have one. */
+  /**
+   * Sends the RFC 9728 metadata. It requires no token, because clients read it before they have
+   * one.
+   */
   #answerMetadata(exchange: HttpExchange): void {
     const label = METADATA_PATH.exec(exchange.path)?.[1] ?? '';
     const runtime = this.#findRuntime(label, exchange.parameter('accountId'));
@@ -151,7 +154,8 @@ export class DataPlane implements AwsService {
   }
 
   /**
-   * Checks authentication and permissions. If a check fails, it sends the error and returns false.
+   * Checks the authentication and the permissions. If a check fails, sends the error and returns
+   * false.
    */
   async #admit(
     exchange: HttpExchange,
@@ -255,7 +259,9 @@ export class DataPlane implements AwsService {
     return fault;
   }
 
-  /** Accepts an ARN, the ARN of an endpoint, or an id together with the account. */
+  /**
+   * Finds a runtime by its ARN, by the ARN of an endpoint, or by its id together with the account.
+   */
   #findRuntime(label: string, accountId: string | undefined): ServedRuntime | undefined {
     const id = decodeLabel(label).split('/runtime-endpoint/')[0];
     return this.#platform.runtimes.find(
@@ -267,7 +273,7 @@ export class DataPlane implements AwsService {
 }
 
 /**
- * The accepted authorization methods. The first one determines the error for a request without any.
+ * The allowed authorization methods. If a request has none, the first method determines the error.
  */
 function getAuthMethods(
   runtime: ServedRuntime | undefined,
@@ -275,7 +281,7 @@ function getAuthMethods(
 ): readonly ('sigv4' | 'bearer')[] {
   if (!runtime || runtime.config.authorizer === 'IAM') return ['sigv4'];
   if (operation === 'invoke') return ['bearer'];
-  // AWS does not document how to authorize a stop for a runtime with a JWT authorizer.
+  // AWS does not document the authorization of a stop, if the runtime has a JWT authorizer.
   const { stopJwtBy } = runtime.config.switches;
   return stopJwtBy === 'either' ? ['bearer', 'sigv4'] : [stopJwtBy];
 }
@@ -301,13 +307,15 @@ function createNotFoundError(exchange: HttpExchange, agent: string): PlatformErr
   };
 }
 
-/** Maximum number of client tokens to keep. */
+/** Maximum number of client tokens in memory. */
 const MAX_TOKENS = 1000;
 
-/** Session id by client token of each successful stop. A repeated token gets the same response. */
+/** Session ids of successful stops, by client token. A repeated token gets the same response. */
 type StopTokens = Map<string, string>;
 
-/** Stops all sessions with an id. Several MCP handshakes may have used the same one. */
+/**
+ * Stops all sessions with an id. If clients share an id, each MCP handshake has its own session.
+ */
 async function stopSession(
   exchange: HttpExchange,
   runtime: ServedRuntime,

@@ -1,3 +1,5 @@
+// The targets of gateways: the gateway as an MCP client of each target, and sessions of a gateway.
+
 import { randomUUID } from 'node:crypto';
 import { createParser } from 'eventsource-parser';
 import { type GatewayConfig, getAuthorizerType } from '../config/schema.ts';
@@ -15,20 +17,21 @@ interface ServedTarget {
   readonly runtime: ServedRuntime;
 }
 
+/** A gateway with its targets. */
 export interface ServedGateway {
   readonly config: GatewayConfig;
   readonly targets: readonly ServedTarget[];
 }
 
-/** Supported MCP versions, oldest first. */
+/** MCP versions that a gateway supports, oldest first. */
 export const GATEWAY_VERSIONS: readonly string[] = ['2025-03-26', '2025-06-18', '2025-11-25'];
 
-/** The MCP endpoint of a gateway. On AWS, each gateway has its own host. */
+/** The URL of a gateway's MCP endpoint. On AWS, each gateway has its own host. */
 export function getGatewayUrl(baseUrl: string, { gatewayId }: GatewayConfig): string {
   return `${baseUrl}/gateways/${gatewayId}/mcp`;
 }
 
-/** A gateway as exposed to tests. */
+/** The facts about a gateway for tests and the program. */
 export interface LocalGatewayInfo {
   readonly name: string;
   readonly arn: string;
@@ -48,16 +51,18 @@ const QUALIFIER = 'DEFAULT';
 
 const PROTOCOL_VERSION = '2025-06-18';
 
-/** The response of a target, or an error. */
+/** The response of a target, or an error of the platform. */
 type TargetOutcome =
   | { readonly ok: true; readonly answer: TargetAnswer }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** The gateway as MCP client of one target: a runtime session and an initialized server. */
+/**
+ * The gateway as an MCP client of one target: a runtime session, and the handshake with its server.
+ */
 class TargetLink {
   readonly #target: ServedTarget;
   #session: RuntimeSession | undefined;
-  /** The container that completed the MCP handshake. A replaced container needs a new one. */
+  /** The container that completed the handshake. A new container needs a new handshake. */
   #greeted: Container | undefined;
   #mcpSessionId: string | undefined;
   #connecting: Promise<unknown> = Promise.resolve();
@@ -70,7 +75,8 @@ class TargetLink {
   }
 
   /**
-   * Sends a request. `sent` is called with the session and the request body when sending starts.
+   * Sends a request and returns the response. Calls `sent` with the session and the body when
+   * sending starts.
    */
   async request(
     method: string,
@@ -108,13 +114,13 @@ class TargetLink {
     }
   }
 
-  /** Stops the runtime session after all requests in progress have ended. */
+  /** Stops the runtime session when all requests in progress have ended. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#open);
     await this.#session?.stop('stop-runtime-session');
   }
 
-  /** Connects sequentially, because a second request to a starting session would conflict. */
+  /** Connects one request at a time, because a second one to a starting session would conflict. */
   #connected(): Promise<Boot> {
     const connected = this.#connecting.then(() => this.#connect());
     this.#connecting = connected;
@@ -137,7 +143,7 @@ class TargetLink {
   #opened(): RuntimeSession {
     if (this.#session) return this.#session;
     const { sessions, config } = this.#target.runtime;
-    // A stateful server issues the id itself.
+    // A stateful server issues the id.
     const mcpSessionId = config.sessions === 'stateless' ? randomUUID() : undefined;
     this.#session = sessions.open({
       qualifier: QUALIFIER,
@@ -198,9 +204,9 @@ function createInternalError(): { readonly ok: false; readonly error: PlatformEr
 type TargetAnswer = { readonly result: unknown } | { readonly error: unknown };
 
 /**
- * Reads the response to request `id` from a JSON body, or from a stream with other messages in it.
+ * Reads the response to request `id`, from a JSON body or from a stream with other messages.
  *
- * @throws {Error} if there is no such response.
+ * @throws {Error} if there is no response with this id.
  */
 async function readTargetAnswer(response: Response, id: number): Promise<TargetAnswer> {
   const found = isStream(response)
@@ -222,7 +228,7 @@ async function fromStream({ body }: Response, id: number): Promise<TargetAnswer 
     },
   });
   const decoder = new TextDecoder();
-  // Leaving the loop closes the stream. Later messages have no recipient.
+  // The end of the loop closes the stream. No client would receive later messages.
   for await (const chunk of body ?? []) {
     parser.feed(decoder.decode(chunk, { stream: true }));
     if (found) break;
@@ -238,16 +244,16 @@ function parseTargetResponse(text: string, id: number): TargetAnswer | undefined
     return undefined;
   }
   if (typeof message !== 'object' || message === null) return undefined;
-  // The id is null if the server failed before it read the request.
+  // The id is `null` if the server failed before it read the request.
   if (!('id' in message) || (message.id !== id && message.id !== null)) return undefined;
   if ('result' in message) return { result: message.result };
   return 'error' in message ? { error: message.error } : undefined;
 }
 
-/** Separates the target name from the tool name. */
+/** Separator of target name and tool name. */
 const SEPARATOR = '___';
 
-/** Maximum number of pages to list per target. */
+/** Maximum number of pages to list for each target. */
 const MAX_PAGES = 100;
 
 /** The result or error of a JSON-RPC response, or a platform error. */
@@ -260,9 +266,7 @@ export type ToolsAnswer =
 export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
   const tools: unknown[] = [];
   for (const [target, link] of links) {
-    /**
-     * Cursors already used. An empty or repeated cursor ends the list, to prevent an endless loop.
-     */
+    /** Cursors so far. An empty or repeated cursor ends the list, to prevent an endless loop. */
     const seen = new Set<string | undefined>(['']);
     let cursor: string | undefined;
     while (!seen.has(cursor) && seen.size <= MAX_PAGES) {
@@ -278,7 +282,7 @@ export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
   return { result: { tools } };
 }
 
-/** Calls the tool named `target___tool`. */
+/** Calls the tool `TARGET___TOOL`. */
 export async function callTool(
   links: TargetLinks,
   params: unknown,
@@ -312,17 +316,17 @@ function getTextField(value: unknown, name: string): string | undefined {
 
 const MAX_SESSIONS = 1000;
 
-/** One link to each target of a gateway, by target name. */
+/** One link for each target of a gateway, by target name. */
 export type TargetLinks = ReadonlyMap<string, TargetLink>;
 
 interface GatewaySession {
-  /** The caller that opened the session. Other callers cannot use it. */
+  /** The caller of the session. Other callers cannot use it. */
   readonly identity: string;
   readonly links: TargetLinks;
   readonly cancelExpiry: () => void;
 }
 
-/** The sessions of a gateway. Without sessions, all requests share one set of links. */
+/** The sessions of a gateway. If sessions are disabled, all requests share one set of links. */
 export class GatewaySessions {
   readonly #gateway: ServedGateway;
   readonly #clock: Clock;
@@ -340,7 +344,8 @@ export class GatewaySessions {
   }
 
   /**
-   * Opens a session and returns its id. It expires after `sessionTimeout`, regardless of activity.
+   * Starts a session and returns its id. The session expires after `sessionTimeout`, regardless of
+   * activity.
    */
   open(identity: string): string {
     const id = randomUUID();
@@ -353,7 +358,10 @@ export class GatewaySessions {
     return id;
   }
 
-  /** `undefined` if the session does not exist, has expired, or belongs to another caller. */
+  /**
+   * Returns the links of a session. `undefined` if the session does not exist, has expired, or
+   * belongs to another caller.
+   */
   links(id: string, identity: string): TargetLinks | undefined {
     const session = this.#sessions.get(id);
     return session?.identity === identity ? session.links : undefined;

@@ -1,3 +1,5 @@
+// Gateways: their MCP endpoint, and their description in the control plane.
+
 import {
   describeJwtAuthorizer,
   type GatewayConfig,
@@ -57,7 +59,10 @@ interface OpenGateway extends ServedGateway {
   readonly sessions: GatewaySessions;
 }
 
-/** The data plane of gateways: one Streamable HTTP MCP server for the tools of many targets. */
+/**
+ * The data plane of gateways. A gateway is a Streamable HTTP MCP server with the tools of its
+ * targets.
+ */
 export class GatewayService implements AwsService {
   readonly #platform: Platform;
   readonly #gateways: ReadonlyMap<string, OpenGateway>;
@@ -130,7 +135,10 @@ export class GatewayService implements AwsService {
     );
   }
 
-  /** The identity of the caller; `undefined` if the request was refused and the response sent. */
+  /**
+   * Returns the identity of the caller, which is empty without an authorizer. `undefined` if the
+   * request was refused and the response was sent.
+   */
   async #admit(
     exchange: HttpExchange,
     body: RequestBody,
@@ -229,7 +237,10 @@ export class GatewayService implements AwsService {
     });
   }
 
-  /** The target links, or an error status if the request belongs to no session. */
+  /**
+   * Returns the links to the targets, or the status of an error if the request has no valid
+   * session.
+   */
   #getLinks(
     { config, sessions }: OpenGateway,
     identity: string,
@@ -286,7 +297,7 @@ export class GatewayService implements AwsService {
   }
 }
 
-/** `undefined` if the body is not a JSON object. */
+/** Returns `undefined` if the body is not a JSON object. */
 function readMessage(bytes: Buffer): JsonRpcMessage | undefined {
   try {
     const message: unknown = JSON.parse(bytes.toString('utf8'));
@@ -306,7 +317,7 @@ function readMessage(bytes: Buffer): JsonRpcMessage | undefined {
 
 const DESCRIPTION = 'Served by the local AgentCore';
 
-/** A gateway in the format of ListGateways, without its URL. */
+/** Describes a gateway in the format of ListGateways, without its URL. */
 export function summarizeGateway(gateway: GatewayConfig, since: string): object {
   return {
     gatewayId: gateway.gatewayId,
@@ -320,7 +331,7 @@ export function summarizeGateway(gateway: GatewayConfig, since: string): object 
   };
 }
 
-/** A gateway in the format of GetGateway. */
+/** Describes a gateway in the format of GetGateway. */
 export function describeGateway(
   gateway: GatewayConfig,
   { partition, account }: ResolvedConfig,
@@ -347,6 +358,7 @@ export function describeGateway(
   };
 }
 
+/** Describes a target in the format of ListGatewayTargets. */
 export function summarizeTarget({ name, targetId, server }: TargetConfig, since: string): object {
   return {
     targetId,
@@ -359,7 +371,7 @@ export function summarizeTarget({ name, targetId, server }: TargetConfig, since:
   };
 }
 
-/** A target in the format of GetGatewayTarget. */
+/** Describes a target in the format of GetGatewayTarget. */
 export function describeTarget(
   target: TargetConfig,
   { arn }: GatewayConfig,
@@ -371,7 +383,7 @@ export function describeTarget(
     gatewayArn: arn,
     targetConfiguration: {
       mcp: {
-        // A placeholder: the real address of the target is internal.
+        // A placeholder, because the real address of the target is internal.
         mcpServer: {
           endpoint: `https://${typeof server === 'string' ? server : target.name}.invalid/mcp`,
         },

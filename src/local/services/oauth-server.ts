@@ -12,7 +12,7 @@ const MAX_BODY_BYTES = 100_000;
 
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post'];
 
-/** The issuer's path. All endpoints are below it, except the RFC 8414 documents. */
+/** The path of the issuer. All endpoints are below it, except the documents of RFC 8414. */
 export const OAUTH_PATH = '/oauth';
 
 type Endpoint = (typeof OAUTH_ENDPOINTS)[number];
@@ -20,7 +20,7 @@ type Endpoint = (typeof OAUTH_ENDPOINTS)[number];
 const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   [`${OAUTH_PATH}/.well-known/openid-configuration`]: 'metadata',
   [`${OAUTH_PATH}/.well-known/oauth-authorization-server`]: 'metadata',
-  // RFC 8414, 3: the well-known part goes between the host and the issuer's path.
+  // The well-known part is between the host and the path of the issuer (RFC 8414, 3).
   [`/.well-known/oauth-authorization-server${OAUTH_PATH}`]: 'metadata',
   [`/.well-known/openid-configuration${OAUTH_PATH}`]: 'metadata',
   [`${OAUTH_PATH}/jwks.json`]: 'jwks',
@@ -33,7 +33,7 @@ interface AuthenticatedClient {
   readonly client: OAuthClient;
 }
 
-/** An OAuth server for runtimes and gateways with a JWT authorizer. It is not part of AWS. */
+/** An OAuth server for runtimes and gateways with a JWT authorizer. AWS has no counterpart. */
 export class OAuthServer implements AwsService {
   readonly #platform: Platform;
 
@@ -118,7 +118,7 @@ export class OAuthServer implements AwsService {
           return createOAuthErrorResponse('invalid_grant', 'The refresh token is not valid');
         const scopes = wanted ?? grant.scopes;
         if (!isWithin(scopes, grant.scopes)) return createInvalidScopeResponse(scopes);
-        // OAuth 2.1: a refresh token is valid once, and each response contains the next one.
+        // A refresh token is valid once. Each response contains the next one (OAuth 2.1).
         issuer.revoke(refreshToken);
         return createTokenResponse(
           await issuer.issue({ clientId, scopes, subject: grant.subject }),
@@ -175,7 +175,10 @@ function isWithin(wanted: readonly string[], granted: readonly string[]): boolea
   return wanted.every((scope) => granted.includes(scope));
 }
 
-/** Authenticates by HTTP Basic or by body parameters. RFC 6749, 2.3 forbids both at once. */
+/**
+ * Authenticates a client by HTTP Basic or by parameters in the body. Using both is an error (RFC
+ * 6749, 2.3).
+ */
 function authenticate(
   authorization: string | undefined,
   parameters: URLSearchParams,
@@ -190,7 +193,7 @@ function authenticate(
   return client && isSameText(client.secret, secret) ? { id, client } : undefined;
 }
 
-/** Both parts are form-encoded separately. */
+/** Parses HTTP Basic credentials. The id and the secret are form-encoded separately. */
 function readBasic(
   authorization: string,
 ): { readonly id: string; readonly secret: string } | undefined {
@@ -217,7 +220,7 @@ function isSameText(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** Error codes from RFC 6749, 5.2, and other specifications. */
+/** Error codes. Sources: RFC 6749, 5.2, and later specifications. */
 type OAuthError =
   | 'invalid_request'
   | 'invalid_client'
@@ -239,7 +242,7 @@ function createOAuthErrorResponse(error: OAuthError, description: string, status
   return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': 'Basic realm="oauth"' } };
 }
 
-/** No RFC defines these cases. Uses a suitable status and the closest OAuth error. */
+/** The status and OAuth error for each kind of platform error. No RFC defines these cases. */
 const KINDS: Partial<Record<PlatformErrorKind, readonly [status: number, error: OAuthError]>> = {
   unauthorized: [401, 'invalid_client'],
   'access-denied': [403, 'unauthorized_client'],
@@ -248,7 +251,7 @@ const KINDS: Partial<Record<PlatformErrorKind, readonly [status: number, error: 
   validation: [400, 'invalid_request'],
 };
 
-/** Formats injected platform errors as OAuth errors. */
+/** Converts injected platform errors to OAuth errors. */
 const OAUTH_DIALECT: Dialect = {
   id: null,
   error: ({ kind, message }) => {
@@ -265,7 +268,7 @@ const OAUTH_DIALECT: Dialect = {
 function createJsonResponse(status: number, value: object): Answer {
   return {
     status,
-    // RFC 6749, 5.1: tokens must not be cached.
+    // Tokens must not be cached (RFC 6749, 5.1).
     headers: {
       'Content-Type': 'application/json',
       'Cache-Control': 'no-store',

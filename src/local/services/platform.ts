@@ -13,7 +13,7 @@ import type { ServedGateway } from './gateway-targets.ts';
 
 /** Dependencies shared by the services. */
 export interface Platform {
-  /** `http://127.0.0.1:PORT`; empty until the server listens. */
+  /** `http://127.0.0.1:PORT`. Empty until the server listens. */
   readonly url: string;
   readonly config: ResolvedConfig;
   readonly clock: Clock;

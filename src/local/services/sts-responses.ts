@@ -6,12 +6,12 @@ import type { AccessKey } from '../identity/access-keys.ts';
 
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
 
-/** An STS error. */
+/** An error of STS. */
 export interface StsRefusal {
   readonly status: number;
   readonly code: string;
   readonly message: string;
-  /** Details for the log that the caller does not get. */
+  /** Details for the log. The response does not contain them. */
   readonly cause?: string;
 }
 
@@ -23,7 +23,7 @@ export function createAccessDeniedRefusal(message: string, cause?: string): StsR
   return { status: 403, code: 'AccessDenied', message, ...(cause !== undefined && { cause }) };
 }
 
-/** Temporary credentials in the format of STS responses. */
+/** Converts temporary credentials to the format of STS. */
 export function toCredentialsXml(key: AccessKey & { readonly expiresAt: number }): XmlTree {
   return {
     AccessKeyId: key.id,
@@ -47,7 +47,7 @@ const ERROR_CODES: Readonly<Partial<Record<PlatformErrorKind, readonly [number, 
   validation: [400, 'ValidationError'],
 };
 
-/** Formats errors for the AWS query protocol. */
+/** Returns the error format of the AWS query protocol. */
 export function createQueryDialect(exchange: HttpExchange): Dialect {
   return {
     id: null,
@@ -67,6 +67,7 @@ export function createQueryDialect(exchange: HttpExchange): Dialect {
 
 type XmlTree = { readonly [name: string]: string | XmlTree };
 
+/** Creates the response of an action in the AWS query protocol. */
 export function createQueryResponse(
   exchange: HttpExchange,
   action: string,

@@ -1,3 +1,5 @@
+// The assumption of roles: AssumeRole and AssumeRoleWithWebIdentity.
+
 import { decodeJwt, type JWTPayload } from 'jose';
 import type { RoleConfig } from '../config/identity-schema.ts';
 import { ANY_LOCAL_TOKEN, type ResolvedConfig } from '../config/schema.ts';
@@ -30,7 +32,7 @@ type Assumption =
     }
   | { readonly ok: false; readonly refusal: StsRefusal };
 
-/** Handles AssumeRole: returns the new principal, or the reason for a refusal. */
+/** Checks an AssumeRole request. Returns the principal of the role session, or the refusal. */
 export function assumeRole(
   { roles }: ResolvedConfig,
   parameters: URLSearchParams,
@@ -56,7 +58,7 @@ export function assumeRole(
   };
 }
 
-/** The principal of a role session. */
+/** Creates the principal of a role session. */
 function createAssumedPrincipal(
   role: RoleConfig,
   { sessionName }: RoleRequest,
@@ -75,7 +77,7 @@ function createAssumedPrincipal(
   };
 }
 
-/** Refuses a duration above the role's maximum. `undefined` if it is allowed. */
+/** Refuses a duration above the maximum of the role. `undefined` if the duration is allowed. */
 function checkMaxDuration(
   { maxSessionDuration }: RoleConfig,
   { duration }: RoleRequest,
@@ -87,8 +89,9 @@ function checkMaxDuration(
 }
 
 /**
- * STS returns the same error in three cases: no such role, a role without trust in the caller, or
- * no policy of the caller that allows the action. Only an explicit deny has its own message.
+ * Checks the trust of the role and the policies of the caller. STS returns the same error if the
+ * role does not exist, does not trust the caller, or no policy of the caller allows the action.
+ * Only an explicit deny has another message.
  */
 function checkTrust(
   role: RoleConfig | undefined,
@@ -130,7 +133,7 @@ function describeDistrust(
   return undefined;
 }
 
-/** Within an account, a trust policy that names the caller itself is sufficient. */
+/** Within an account, it is sufficient if the trust policy names the caller. */
 function trustsCallerByName(
   { arn, trustedPrincipals = [] }: RoleConfig,
   caller: Principal,
@@ -171,7 +174,7 @@ function checkSourceIdentityName(parameters: URLSearchParams): StsRefusal | unde
   return mistake === undefined ? undefined : createValidationRefusal(mistake);
 }
 
-/** Role chaining must keep its first source identity. */
+/** Checks the source identity. A role chain cannot change the first one. */
 function checkSourceIdentity(
   role: RoleConfig | undefined,
   parameters: URLSearchParams,
@@ -215,7 +218,7 @@ const DEFAULT_DURATION = 3600;
 
 const SESSION_NAME = '[\\w+=,.@-]*';
 
-/** Parameters common to AssumeRole and AssumeRoleWithWebIdentity. */
+/** The parameters of both AssumeRole and AssumeRoleWithWebIdentity. */
 interface RoleRequest {
   readonly roleArn: string;
   readonly sessionName: string;
@@ -259,7 +262,7 @@ function validateRoleRequest({ roleArn, sessionName, duration }: RoleRequest): s
   return undefined;
 }
 
-/** Validates a session name or a source identity; both have the same syntax. */
+/** Validates a session name or a source identity. Both have the same syntax. */
 function validateName(field: string, value: string): string | undefined {
   if (value.length < 2)
     return describeConstraint(field, value, 'have length greater than or equal to 2');
@@ -285,7 +288,7 @@ type WebAssumption =
     }
   | { readonly ok: false; readonly refusal: StsRefusal };
 
-/** Handles AssumeRoleWithWebIdentity for tokens of the local OAuth server. */
+/** Checks an AssumeRoleWithWebIdentity request with a token of the local OAuth server. */
 export async function assumeRoleWithWebIdentity(
   { roles }: ResolvedConfig,
   parameters: URLSearchParams,

@@ -1,3 +1,5 @@
+// STS: the dispatch of its actions, and their responses.
+
 import { STS_ACTIONS } from '../config/faults.ts';
 import { type Answer, createRestErrorResponse } from '../http/errors.ts';
 import type { HttpExchange } from '../http/exchange.ts';
@@ -18,12 +20,12 @@ import { assumeRole, assumeRoleWithWebIdentity } from './sts-roles.ts';
 
 const MAX_BODY_BYTES = 200_000;
 
-/** Needs no signature, because its token authenticates the caller. */
+/** This action requires no signature, because its token authenticates the caller. */
 const WEB_IDENTITY = 'AssumeRoleWithWebIdentity';
 
 const ACTIONS: readonly string[] = STS_ACTIONS;
 
-/** STS in the AWS query protocol: caller identity and role assumption. */
+/** STS in the AWS query protocol: the caller identity and the assumption of roles. */
 export class Sts implements AwsService {
   readonly #platform: Platform;
 
@@ -60,7 +62,7 @@ export class Sts implements AwsService {
     }
     exchange.record.operation = 'sts';
     exchange.record.rpcMethod = action;
-    // The global STS endpoint is in us-east-1, regardless of the configured region.
+    // The global endpoint of STS is in us-east-1, regardless of the configured region.
     const regions = [this.#platform.config.region, 'us-east-1'];
     const dialect = createQueryDialect(exchange);
     let principal: Principal | undefined;
@@ -141,16 +143,19 @@ export class Sts implements AwsService {
   }
 }
 
-/** The service in the credential scope; `undefined` if the request is unsigned. */
+/** The service in the credential scope. `undefined` if the request is not signed. */
 function parseScopedService(authorization: string | undefined): string | undefined {
   return /Credential=[^/,\s]+\/[^/,\s]*\/[^/,\s]*\/([^/,\s]+)/.exec(authorization ?? '')?.[1];
 }
 
-/** Rejects other services: each one with a single endpoint for all operations also posts to `/`. */
+/**
+ * Creates the error for other services. If a service has one endpoint for all operations, its
+ * requests also go to `/`.
+ */
 function createNotServedResponse(exchange: HttpExchange, service: string | undefined): Answer {
   const message = `${service ?? 'This service'} is not served by the local AgentCore, only bedrock-agentcore, bedrock-agentcore-control and sts. Set AWS_ENDPOINT_URL_BEDROCK_AGENTCORE, AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL.`;
   const type = exchange.header('content-type') ?? '';
-  // Clients can parse errors only in their own protocol.
+  // Clients parse errors only in their own protocol.
   if (type.includes('json'))
     return createRestErrorResponse(404, 'UnknownOperationException', message);
   return createQueryErrorResponse(exchange, 404, 'UnknownOperationException', message);

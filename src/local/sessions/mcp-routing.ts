@@ -1,12 +1,14 @@
+// The routing of MCP messages to runtime sessions.
+
 import { randomUUID } from 'node:crypto';
 import type { RuntimeConfig } from '../config/schema.ts';
 import { type Answer, createJsonRpcErrorResponse, type JsonRpcId } from '../http/errors.ts';
 import type { RuntimeSession, SessionTable } from './runtime-session.ts';
 
-/** The destination of a message: an existing session, a new session, or a rejection. */
+/** The destination of a message: an existing session, a new session, or a refusal. */
 export type McpRoute =
   | { readonly kind: 'session'; readonly session: RuntimeSession }
-  /** The caller must open the session first. */
+  /** The caller must call `open` to create the session. */
   | { readonly kind: 'new'; open(): RuntimeSession }
   | { readonly kind: 'refused'; readonly answer: Answer };
 
@@ -15,14 +17,18 @@ export interface McpRouting {
   readonly sessions: SessionTable;
   readonly message: McpMessage;
   readonly qualifier: string;
-  /** As sent by the client. */
+  /** The id that the client sent. */
   readonly mcpSessionId: string | undefined;
   readonly runtimeSessionId: string | undefined;
 }
 
-/** Routing id of the microVM for all requests without an id (switch `withoutSessionId`). */
+/**
+ * Routing id of the microVM for requests without an id, if they share one (switch
+ * `withoutSessionId`).
+ */
 const SHARED = '';
 
+/** Finds the destination of a message, according to its ids and the switches. */
 export function routeMcp(routing: McpRouting): McpRoute {
   const { config, message, mcpSessionId, qualifier, sessions } = routing;
   const id = getRoutingId(routing);
@@ -82,7 +88,7 @@ function createNewRoute(routing: McpRouting, id: string | undefined): McpRoute {
     open: () => {
       const runtimeSessionId = routing.runtimeSessionId ?? randomUUID();
       const minted = config.switches.mintedMcpSessionId === 'own' ? randomUUID() : runtimeSessionId;
-      // A stateful server issues the id itself, in its response to `initialize`.
+      // A stateful server issues the id in its response to `initialize`.
       const issuedByPlatform = config.sessions === 'stateless' || message.sessionless;
       const mcpSessionId = routing.mcpSessionId ?? (issuedByPlatform ? minted : undefined);
       const session = sessions.open({
@@ -91,7 +97,7 @@ function createNewRoute(routing: McpRouting, id: string | undefined): McpRoute {
         runtimeSessionId,
         mcpSessionId,
       });
-      // With `either`, clients may route by the issued Mcp-Session-Id too.
+      // With `either`, the issued `Mcp-Session-Id` can also route requests.
       const goesByEither = config.switches.routeMcpBy === 'either' && !message.sessionless;
       if (goesByEither && mcpSessionId !== undefined) sessions.bind(session, mcpSessionId);
       return session;
@@ -99,7 +105,7 @@ function createNewRoute(routing: McpRouting, id: string | undefined): McpRoute {
   };
 }
 
-/** The id that routes later requests of the client to this microVM. */
+/** The id that routes the client's later requests to this microVM. */
 function getLaterRoutingId(
   { config, message }: McpRouting,
   mcpSessionId: string | undefined,
@@ -147,22 +153,25 @@ function createSessionNotFoundResponse(id: JsonRpcId): Answer {
   return createJsonRpcErrorResponse(404, id, { code: -32001, message: 'Session not found' });
 }
 
-/** The first MCP version without a handshake and without sessions. */
+/** The first MCP version without handshake and sessions. */
 const SESSIONLESS_SINCE = '2026-07-28';
 
-/** The fields read by the platform before it forwards a message. */
+/** The fields of a message that the platform reads before it forwards the message. */
 export interface McpMessage {
-  /** `undefined` for notifications, and for bodies without a valid id. */
+  /** `undefined` for notifications, and if there is no valid id. */
   readonly id: JsonRpcId | undefined;
   readonly method: string | undefined;
   /** `params.name` or `params.uri`. */
   readonly target: string | undefined;
-  /** True for requests, batches and invalid JSON; false for notifications and responses. */
+  /** True for requests, batches and invalid JSON. False for notifications and responses. */
   readonly expectsAnswer: boolean;
   readonly sessionless: boolean;
 }
 
-/** Treats broken JSON as a message without id and method, so the container reports the error. */
+/**
+ * Parses a message. Invalid JSON results in a message without id and method, so the container
+ * reports the error.
+ */
 export function readMcpMessage(body: Buffer, versionHeader: string | undefined): McpMessage {
   const message = parse(body);
   const params = getField(message, 'params');

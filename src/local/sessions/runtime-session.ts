@@ -1,3 +1,5 @@
+// Runtime sessions: the microVM of each, its timeouts, and the table of all sessions of a runtime.
+
 import { randomUUID } from 'node:crypto';
 import type { RuntimeConfig } from '../config/schema.ts';
 import { type Container, probeHealth } from '../containers/container.ts';
@@ -17,13 +19,13 @@ interface SessionParts {
   readonly fleet: ContainerFleet;
   readonly clock: Clock;
   readonly events: LocalEvents;
-  /** The log of microVMs. */
+  /** The records of microVMs, for tests. */
   readonly microVms: Newest<MicroVmRecord>;
 }
 
 /**
- * A runtime session: an id that owns one microVM at a time. It gets a new, empty microVM when it
- * revives.
+ * A runtime session: an id with one microVM at a time. After a stop, the next invocation revives it
+ * with a new, empty microVM.
  */
 export class RuntimeSession {
   readonly qualifier: string;
@@ -32,7 +34,7 @@ export class RuntimeSession {
   readonly #parts: SessionParts;
   #container: Container | undefined;
   #microVm: MicroVmRecord | undefined;
-  /** A detached container: one that is ending, or still runs after a stop. */
+  /** A container that the session no longer uses. It is stopping, or continues after a stop. */
   #leaving: Container | undefined;
   #booting: Promise<Boot> | undefined;
   #restarting = false;
@@ -74,7 +76,7 @@ export class RuntimeSession {
     return this.#why !== undefined;
   }
 
-  /** The microVM is starting or stopping. */
+  /** Whether the microVM is starting or stopping. */
   get changing(): boolean {
     return (this.#booting !== undefined && !this.#restarting) || this.#stopping !== undefined;
   }
@@ -99,8 +101,8 @@ export class RuntimeSession {
   }
 
   /**
-   * Returns the container for one invocation, and starts it if necessary. Call `release`
-   * afterwards.
+   * Returns the container for one invocation, and starts one if necessary. If it succeeds, the
+   * caller must call {@link release} afterwards.
    */
   async acquire(): Promise<Boot> {
     if (this.changing && this.#parts.config.switches.conflictWhileChanging) {
@@ -123,9 +125,9 @@ export class RuntimeSession {
     this.#changed('answered');
   }
 
-  /** Ends the microVM. Returns false if none is running. */
+  /** Stops the microVM. Returns false if none is running. */
   async stop(why: StopReason): Promise<boolean> {
-    // Another caller may have begun a new start while this one waited.
+    // While this caller waits, another one may start the microVM again.
     while (this.#booting) await this.#booting;
     const container = this.#container;
     if (!container) {
@@ -150,8 +152,8 @@ export class RuntimeSession {
   }
 
   /**
-   * Replaces the container within the microVM. Returns false if there is none, or if the new one
-   * does not start.
+   * Replaces the container within the microVM. Returns false if there is no container, or if the
+   * new one does not start.
    */
   async restart(): Promise<boolean> {
     while (this.#booting) await this.#booting;
@@ -206,7 +208,7 @@ export class RuntimeSession {
   }
 
   #exited(container: Container): void {
-    // Ignore the exit of a container already detached by this session.
+    // Ignore the exit of a container that the session no longer uses.
     if (this.#container !== container) return;
     if (this.#parts.config.switches.exitedContainer === 'restarts') {
       this.#container = undefined;
@@ -253,7 +255,7 @@ export class RuntimeSession {
     this.#microVm = undefined;
   }
 
-  /** The stop returned success, but only the timeouts end the container. */
+  /** Ends the container only after its timeouts, although the stop has succeeded. */
   #outlive(container: Container): void {
     const { config, clock } = this.#parts;
     const lived = clock.now() - (this.#startedAt ?? clock.now());
@@ -278,12 +280,12 @@ export class RuntimeSession {
   async #idle(): Promise<void> {
     const container = this.#container;
     if (!container || this.#inFlight > 0) return;
-    // Only the HTTP contract can report background work.
+    // Only HTTP agents can report work in the background.
     const invocations = this.#invocations;
     const busy =
       this.#parts.config.protocol === 'HTTP' &&
       (await probeHealth(container.port)) === 'HealthyBusy';
-    // An invocation in the meantime has restarted the idle timeout.
+    // A later invocation has restarted the idle timeout.
     if (this.#container !== container || this.#invocations !== invocations) return;
     if (!busy) {
       await this.stop('idle-timeout');
@@ -299,20 +301,20 @@ export class RuntimeSession {
 }
 
 /**
- * Maximum number of sessions. Above it, the oldest stopped one is dropped. Until then, its id
- * counts as gone instead of unknown.
+ * Maximum number of sessions. Above it, the oldest stopped session is dropped. Its id then counts
+ * as unknown. Before that, it counts as gone.
  */
 const MAX_STOPPED = 1000;
 
 interface NewSession {
   readonly qualifier: string;
-  /** The routing id of requests; `undefined` until a stateful server has issued one. */
+  /** The id that routes requests. `undefined` until a stateful server has issued one. */
   readonly routingId: string | undefined;
   readonly runtimeSessionId: string | undefined;
   readonly mcpSessionId: string | undefined;
 }
 
-/** The runtime sessions of one runtime, running and stopped. */
+/** The runtime sessions of one runtime, including stopped ones. */
 export class SessionTable {
   readonly #parts: SessionParts;
   readonly #byRoute = new Map<string, RuntimeSession>();
@@ -338,7 +340,7 @@ export class SessionTable {
     return session;
   }
 
-  /** Routes requests with this id to this session. */
+  /** Routes requests with this id to the session. */
   bind(session: RuntimeSession, routingId: string): void {
     const key = getRouteKey(session.qualifier, routingId);
     if (this.#byRoute.get(key) === session) return;
@@ -369,7 +371,7 @@ export class SessionTable {
   }
 }
 
-/** A space is a safe separator, because qualifiers contain none. */
+/** A space is a safe separator, because a qualifier contains none. */
 function getRouteKey(qualifier: string, routingId: string): string {
   return `${qualifier} ${routingId}`;
 }

@@ -1,3 +1,5 @@
+// SSO-OIDC: its API, its errors, and the validation of its requests.
+
 import * as z from 'zod';
 import type { PlatformErrorKind, SSO_OIDC_OPERATIONS } from '../../config/faults.ts';
 import { isStartUrl } from '../../config/identity-schema.ts';
@@ -33,7 +35,7 @@ interface TokenRequest {
   readonly refreshToken?: string | null | undefined;
 }
 
-/** SSO-OIDC: client registration and tokens. Its requests are unsigned. */
+/** The API of SSO-OIDC: client registration and tokens. Its requests are not signed. */
 export class OidcApi implements AwsService {
   readonly #platform: Platform;
   readonly #center: IdentityCenter;
@@ -203,7 +205,7 @@ function createRefusalResponse(type: OidcErrorType, description: string): Answer
   return createOidcErrorResponse({ type, description });
 }
 
-/** HTTP status and OAuth name of each error. Source: the service model of SSO-OIDC. */
+/** HTTP status and OAuth code of each error. Source: the service model of SSO-OIDC. */
 const ERRORS = {
   AccessDeniedException: [400, 'access_denied'],
   AuthorizationPendingException: [400, 'authorization_pending'],
@@ -249,7 +251,7 @@ const TYPES: Readonly<Partial<Record<PlatformErrorKind, OidcErrorType>>> = {
   internal: 'InternalServerException',
 };
 
-/** Formats injected errors as SSO-OIDC errors. */
+/** Converts injected errors to errors of SSO-OIDC. */
 const OIDC_DIALECT: Dialect = {
   id: null,
   error(error) {
@@ -294,7 +296,7 @@ const createTokenSchema = z.object({
   scope: z.array(text).nullish(),
 });
 
-/** Parses a JSON body. An error names the missing or invalid field. */
+/** Parses a JSON body. The error names the missing or invalid field. */
 function readOidcBody<T>(schema: z.ZodType<T>, bytes: Buffer): Read<T> {
   const parsed = schema.safeParse(parseJson(bytes));
   if (parsed.success) return { ok: true, value: parsed.data };
@@ -303,7 +305,7 @@ function readOidcBody<T>(schema: z.ZodType<T>, bytes: Buffer): Read<T> {
   return createRefusal('InvalidRequestException', field ? `Invalid ${field}` : 'Invalid request');
 }
 
-/** Validates a client registration. Returns an error if it contains something unsupported. */
+/** Validates a client registration. Returns an error if a value is not supported. */
 function readMetadata(body: z.output<typeof registerClientSchema>): Read<ClientMetadata> {
   const redirectUris = body.redirectUris ?? [];
   const grantTypes = body.grantTypes ?? undefined;
@@ -338,7 +340,8 @@ function readMetadata(body: z.output<typeof registerClientSchema>): Read<ClientM
 }
 
 /**
- * Returns the granted scopes; `undefined` if one is not registered. Default: all registered scopes.
+ * Returns the granted scopes. `undefined` if one is not registered. If no scope is requested,
+ * grants all registered ones.
  */
 export function getGrantedScopes(
   client: Registration,
@@ -362,18 +365,20 @@ function parseJson(bytes: Buffer): unknown {
 
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
-/** Whether a client may register the URI: plain HTTP on a loopback host (RFC 8252). */
+/** Whether a client may register the redirect URI: HTTP on a loopback host (RFC 8252). */
 function isLoopbackRedirect(uri: string): boolean {
   return withoutPort(uri) !== undefined;
 }
 
-/** Whether the URI is registered. Any port is accepted, because native apps use a free one. */
+/**
+ * Whether a redirect URI is registered. The port is ignored, because native apps use any free one.
+ */
 export function isRegisteredUri(uri: string, registered: readonly string[]): boolean {
   const asked = withoutPort(uri);
   return asked !== undefined && registered.some((known) => withoutPort(known) === asked);
 }
 
-/** Adds query parameters to a redirect URI. Omits parameters without a value. */
+/** Creates the URL of a redirect. Omits parameters without a value. */
 export function createRedirectUrl(
   uri: string,
   parameters: Readonly<Record<string, string | undefined>>,

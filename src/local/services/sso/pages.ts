@@ -1,3 +1,5 @@
+// The sign-in pages of the identity center: device codes and authorization in the browser.
+
 import { createHash } from 'node:crypto';
 import type { SsoConfig } from '../../config/identity-schema.ts';
 import type { Answer } from '../../http/errors.ts';
@@ -33,13 +35,13 @@ interface Page {
   readonly body: Html;
   readonly status?: number;
   /**
-   * Final redirect of the form, if it leaves this origin. Browsers apply `form-action` to
-   * redirects.
+   * The URI to which the form finally redirects, if it has another origin. Browsers apply
+   * `form-action` to redirects too.
    */
   readonly redirectUri?: string;
 }
 
-/** A page of the identity center. It needs no script and no external resource. */
+/** Creates a page of the identity center, without scripts and external resources. */
 function createPageResponse({ title, body, status = 200, redirectUri }: Page): Answer {
   const text = html`<!doctype html>
 <html lang="en">
@@ -78,23 +80,23 @@ ${body}
   };
 }
 
-/** An error page. */
+/** Creates an error page. */
 function createErrorPageResponse(title: string, sentence: string, status = 400): Answer {
   return createPageResponse({ title, status, body: html`<p role="alert">${sentence}</p>` });
 }
 
-/** Redirects by 303, so the browser always follows with GET. */
+/** Creates a redirect with status 303, so the browser always continues with GET. */
 function createRedirectResponse(location: string): Answer {
   return { status: 303, headers: { Location: location, 'Cache-Control': 'no-store' }, body: '' };
 }
 
-/** Whether another site caused the browser to send this form. */
+/** Whether the form was sent from a page of another site. */
 function isCrossSite(exchange: HttpExchange): boolean {
   const site = exchange.header('sec-fetch-site');
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
-/** A form with a choice of users and two buttons. Denying needs no choice. */
+/** Creates a form with the users and two buttons. Denying requires no user. */
 function createDecisionForm(
   { users }: SsoConfig,
   action: string | undefined,
@@ -123,8 +125,8 @@ ${choices}</fieldset>
 }
 
 /**
- * The decision of the user; `undefined` if it is neither an approval with a known user nor a
- * denial.
+ * Parses the decision of the user. `undefined` if it is neither a denial nor an approval with an
+ * existing user.
  */
 function readDecision(
   { users }: SsoConfig,
@@ -136,13 +138,13 @@ function readDecision(
   return chosen ? { user } : undefined;
 }
 
-/** A CSP cannot contain an IPv6 address, so allow its whole scheme. */
+/** A CSP cannot contain an IPv6 address, so the whole scheme is allowed instead. */
 function getFormTarget(redirectUri: string): string {
   const { hostname, origin } = new URL(redirectUri);
   return hostname.startsWith('[') ? 'http:' : origin;
 }
 
-/** Safe markup: all untrusted text in it is escaped. */
+/** Markup in which all untrusted text is escaped. */
 class Html {
   readonly text: string;
 
@@ -153,7 +155,7 @@ class Html {
 
 type Part = string | Html | readonly Html[] | undefined;
 
-/** Template tag for markup. Escapes strings; inserts `Html` values unchanged. */
+/** A template tag for markup. Escapes strings and inserts `Html` values unchanged. */
 function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(String.raw({ raw: strings }, ...parts.map(toMarkup)));
 }
@@ -173,12 +175,12 @@ function escapeHtml(text: string): string {
     .replaceAll("'", '&#39;');
 }
 
-/** `/start` is the default start URL. */
+/** Paths of the device page. `/start` is the default start URL. */
 const PATHS = ['/device', '/start'];
 
 const MAX_DEVICE_BODY_BYTES = 100_000;
 
-/** The page for a user to enter, check and confirm a device's user code. */
+/** The page on which a user enters the code of a device, and confirms it. */
 export class DevicePage implements AwsService {
   readonly #center: IdentityCenter;
 
@@ -240,7 +242,10 @@ ${createDecisionForm(this.#center.config, '/device', { user_code: userCode })}`,
   }
 }
 
-/** The form uses POST to keep the code out of URLs and the browser history. */
+/**
+ * Creates the form for the code. It uses POST, so URLs and the browser history do not contain the
+ * code.
+ */
 function createEntryPageResponse(mistake?: string): Answer {
   return createPageResponse({
     title: 'Enter the code of your device',
@@ -265,7 +270,10 @@ const CANNOT = 'This sign-in cannot go on';
 
 type GoodRequest = Extract<AuthorizationRequest, { readonly kind: 'good' }>;
 
-/** The authorization page. Its form posts to the same URL, so no state is stored in between. */
+/**
+ * The authorization page. Its form is sent to the same URL, so the server stores no state between
+ * both.
+ */
 export class AuthorizePage implements AwsService {
   readonly #center: IdentityCenter;
 
@@ -332,11 +340,9 @@ type AuthorizationRequest =
       readonly codeChallenge: string;
       readonly scopes: readonly string[];
     }
-  /** Reported to the client by a redirect. */
+  /** An error that a redirect reports to the client. */
   | { readonly kind: 'refused'; readonly location: string }
-  /**
-   * Shown only to the user: the client is unknown, or the redirect URI is not registered for it.
-   */
+  /** An error for the user only. The client is unknown, or the redirect URI is not registered. */
   | { readonly kind: 'unusable'; readonly sentence: string };
 
 /** Parses the query of the authorization page (RFC 6749 and RFC 7636). */
@@ -374,7 +380,7 @@ function readAuthorizationRequest(
   return { kind: 'good', client, redirectUri, state, codeChallenge, scopes };
 }
 
-/** The AWS CLI sends `scopes`; the standard name is `scope`. */
+/** Parses the scopes. The AWS CLI sends `scopes`, but the standard name is `scope`. */
 function parseScopes(parameters: URLSearchParams): string[] {
   const text = parameters.get('scopes') ?? parameters.get('scope') ?? '';
   return text.split(/[\s,]+/).filter((scope) => scope !== '');

@@ -1,3 +1,5 @@
+// The SSO portal: its API, its errors, and the principals of its role credentials.
+
 import { createHash } from 'node:crypto';
 import type { PlatformErrorKind, SSO_OPERATIONS } from '../../config/faults.ts';
 import type { SsoAccount, SsoConfig, SsoRole } from '../../config/identity-schema.ts';
@@ -28,7 +30,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /logout': 'Logout',
 };
 
-/** The SSO portal: accounts, roles and role credentials of a signed-in user. */
+/** The API of the SSO portal: accounts, roles and role credentials of a signed-in user. */
 export class PortalApi implements AwsService {
   readonly #platform: Platform;
   readonly #center: IdentityCenter;
@@ -47,7 +49,7 @@ export class PortalApi implements AwsService {
     if (!operation) return;
     exchange.record.operation = 'sso';
     exchange.record.rpcMethod = operation;
-    // Consume the (empty) body of Logout.
+    // Read the body of Logout, which is empty.
     if ((await exchange.readBody(MAX_BODY_BYTES)) === 'disconnected') return;
     const token = exchange.header(TOKEN_HEADER) ?? '';
     const user = this.#center.signIns.findUser(token, ACCOUNT_ACCESS);
@@ -102,7 +104,10 @@ export class PortalApi implements AwsService {
     return createSuccessResponse({ roleCredentials });
   }
 
-  /** AWS's message does not reveal whether the account or role exists. */
+  /**
+   * Creates the error for a missing account or role. The message of AWS does not reveal whether it
+   * exists.
+   */
   #noAccess(what: 'account' | 'role'): Answer {
     return this.#platform.config.switches.ssoNoAccess === 'forbidden'
       ? createRestErrorResponse(403, 'ForbiddenException', 'No access')
@@ -116,7 +121,7 @@ function findOperation({ request: { method }, path }: HttpExchange): Operation |
   return getOwn(OPERATIONS, `${method} ${path}`);
 }
 
-/** Ignores inherited properties such as `constructor`. */
+/** Returns an own property. Ignores inherited ones, such as `constructor`. */
 function getOwn<T>(entries: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(entries, key) ? entries[key] : undefined;
 }
@@ -159,7 +164,7 @@ function createInvalidRequestResponse(message: string): Answer {
 }
 
 /**
- * Errors that differ from those of other services. Source: the service model; `Forbidden` is [W].
+ * Errors with another format than in other services. Source: the service model; `Forbidden` is [W].
  */
 const ERRORS: Readonly<Partial<Record<PlatformErrorKind, readonly [number, string, string]>>> = {
   unauthorized: [401, 'UnauthorizedException', BAD_TOKEN],
@@ -179,8 +184,9 @@ const PORTAL_DIALECT: Dialect = {
 };
 
 /**
- * The principal of SSO role credentials. IAM Identity Center creates a role in the account, named
- * after the permission set and 16 hex digits. The session name is the user name.
+ * Creates the principal of SSO role credentials. IAM Identity Center creates a role in the account.
+ * Its name consists of the permission set and 16 hex digits. The session name is the name of the
+ * user.
  */
 function createReservedRolePrincipal(
   { partition, region: home }: ResolvedConfig,
@@ -192,7 +198,7 @@ function createReservedRolePrincipal(
 ): Principal {
   const digits = createHash('sha256').update(`${account}/${roleName}`).digest('hex').slice(0, 16);
   const name = `AWSReservedSSO_${roleName}_${digits}`;
-  // The path omits the region us-east-1.
+  // The path omits the region if it is us-east-1.
   const path = `aws-reserved/sso.amazonaws.com/${region === 'us-east-1' ? '' : `${region}/`}`;
   const roleId = createPrincipalId('AROA', `arn:${partition}:iam::${account}:role/${path}${name}`);
   return {
@@ -205,8 +211,8 @@ function createReservedRolePrincipal(
 }
 
 /**
- * Sends the result of `work`, or an injected fault. A fault with phase `after` runs `work` first,
- * which simulates a lost response.
+ * Sends the result of `work`, or an injected fault. For a fault with phase `after`, also calls
+ * `work`, to simulate a lost response.
  */
 export function answerUnlessFaulty(
   platform: Platform,

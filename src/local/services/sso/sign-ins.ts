@@ -1,3 +1,5 @@
+// The state of the identity center: sign-ins, device codes, authorization codes and clients.
+
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import type { SsoConfig } from '../../config/identity-schema.ts';
 import type { Switches } from '../../config/switches.ts';
@@ -6,7 +8,7 @@ import { NewestByKey } from '../../core/history.ts';
 
 const MAX_TOKENS = 10_000;
 
-/** A sign-in of a user through one client. When it ends, all its tokens become invalid. */
+/** A sign-in of a user with one client. If it ends, all its tokens become invalid. */
 interface SignIn {
   readonly user: string;
   readonly client: Registration;
@@ -28,7 +30,7 @@ export interface IssuedTokens {
   readonly expiresIn: number;
 }
 
-/** A currently valid access token, without its value. */
+/** A valid access token, without its value. */
 export interface LiveToken {
   readonly user: string;
   /** Registered name of the client. */
@@ -66,7 +68,7 @@ class SignIns {
     return { ...this.#newAccessToken(signIn), refreshToken };
   }
 
-  /** Issues new tokens for a sign-in; `undefined` if it has ended or belongs to another client. */
+  /** Issues new tokens for a sign-in. `undefined` if it has ended or belongs to another client. */
   refresh(token: string, client: Registration): IssuedTokens | undefined {
     const signIn = this.#refreshTokens.get(token);
     if (!signIn || signIn.client.id !== client.id || !this.#isLive(signIn)) return undefined;
@@ -79,7 +81,9 @@ class SignIns {
     return { ...this.#newAccessToken(signIn), refreshToken };
   }
 
-  /** The user of an access token; `undefined` if the token is invalid or lacks the scope. */
+  /**
+   * Returns the user of an access token. `undefined` if the token is invalid or lacks the scope.
+   */
   findUser(token: string, scope: string): string | undefined {
     const accessToken = this.#accessTokens.get(token);
     if (!accessToken || !this.#isGood(accessToken)) return undefined;
@@ -87,13 +91,13 @@ class SignIns {
     return scopes.includes(scope) ? user : undefined;
   }
 
-  /** Ends the sign-in of an access token. */
+  /** Ends the sign-in to which an access token belongs. */
   end(token: string): void {
     const accessToken = this.#accessTokens.get(token);
     if (accessToken) accessToken.signIn.ended = true;
   }
 
-  /** Ends all live sign-ins of a user. Returns their number. */
+  /** Ends all sign-ins of a user. Returns their number. */
   revoke(user: string): number {
     const signIns = new Set([
       ...this.#accessTokens.all().map(({ signIn }) => signIn),
@@ -150,16 +154,18 @@ function mayRefresh(client: Registration): boolean {
 
 const MAX_AUTHORIZATIONS = 10_000;
 
-/** Added to the polling interval after each SlowDown, on both sides (RFC 8628). */
+/**
+ * Milliseconds. After each SlowDown, client and server add them to the polling interval (RFC 8628).
+ */
 const SLOW_DOWN_MS = 5000;
 
-/** Network delay varies and timers may fire early. */
+/** Tolerance for early polls, because network delay varies and timers can fire early. */
 const TOLERANCE_MS = 100;
 
-/** From RFC 8628: without vowels, to avoid words. */
+/** Letters of a user code. Without vowels, so that no words result (RFC 8628). */
 const USER_CODE_LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 
-/** A device authorization until the user enters its code. */
+/** The codes of a device, and the client that requested them. */
 export interface DeviceAuthorization {
   readonly deviceCode: string;
   readonly userCode: string;
@@ -175,7 +181,7 @@ interface Entry extends DeviceAuthorization {
   decision: Decision | undefined;
 }
 
-/** The result of a token request by a device. */
+/** The outcome of a token request by a device. */
 type DevicePoll = Decision | 'unknown' | 'expired' | 'pending' | 'slow-down';
 
 class DeviceAuthorizations {
@@ -202,7 +208,7 @@ class DeviceAuthorizations {
     return entry;
   }
 
-  /** Handles a token request of a device. Returning a user consumes the code. */
+  /** Handles a token request by a device. If it returns a user, the code is used up. */
   poll(deviceCode: string, client: Registration): DevicePoll {
     const entry = this.#entries.get(deviceCode);
     if (!entry || entry.client.id !== client.id) return 'unknown';
@@ -220,12 +226,12 @@ class DeviceAuthorizations {
     return entry.decision;
   }
 
-  /** Undecided authorizations, oldest first. */
+  /** Authorizations without a decision, oldest first. */
   waiting(): DeviceAuthorization[] {
     return this.#undecided();
   }
 
-  /** Finds an undecided authorization. Ignores case and separators in the code. */
+  /** Finds an authorization without a decision. Ignores case and separators in the code. */
   find(userCode: string): DeviceAuthorization | undefined {
     return this.#undecided().find(
       (entry) => normalizeUserCode(entry.userCode) === normalizeUserCode(userCode),
@@ -258,18 +264,18 @@ function normalizeUserCode(userCode: string): string {
 
 const MAX_CODES = 10_000;
 
-/** A request approved by the user in the browser. */
+/** An authorization request after the approval in the browser. */
 interface ApprovedRequest {
   readonly client: Registration;
   readonly user: string;
   readonly scopes: readonly string[];
-  /** Includes the port. The client must repeat it exactly. */
+  /** The redirect URI with its port. The client must send exactly the same one again. */
   readonly redirectUri: string;
-  /** PKCE code challenge, method S256. */
+  /** The PKCE code challenge with method S256. */
   readonly codeChallenge: string;
 }
 
-/** Authorization codes, each valid for one exchange. */
+/** Authorization codes. Each can be redeemed once. */
 class AuthorizationCodes {
   readonly #codes = new NewestByKey<ApprovedRequest & { readonly expiresAt: number }>(MAX_CODES);
   readonly #lifetimeMs: number;
@@ -287,7 +293,7 @@ class AuthorizationCodes {
   }
 
   /**
-   * Returns the approved request. Every attempt uses up the code, even with a wrong client or
+   * Returns the approved request. Each attempt uses up the code, also one with a wrong client or
    * verifier.
    */
   redeem(
@@ -316,13 +322,13 @@ export const GRANT_TYPES = ['authorization_code', 'refresh_token', DEVICE_CODE_G
 
 type GrantType = (typeof GRANT_TYPES)[number];
 
-/** Required scope of a token for the portal API. */
+/** The scope that the portal API requires. */
 export const ACCOUNT_ACCESS = 'sso:account:access';
 
 /** The registration data of a client. */
 export interface ClientMetadata {
   readonly name: string;
-  /** Absent: the device flow, plus refresh tokens if the client requests scopes. */
+  /** Absent: the device flow, and refresh tokens if the client requests scopes. */
   readonly grantTypes: readonly GrantType[] | undefined;
   readonly scopes: readonly string[] | undefined;
   readonly redirectUris: readonly string[];
@@ -341,7 +347,7 @@ export interface Registration {
   readonly expiresAt: number;
 }
 
-/** Clients of the identity center. They register themselves and are all public clients. */
+/** Clients of the identity center. They register themselves, and all are public clients. */
 export class ClientRegistrations {
   readonly #clients = new NewestByKey<Registration>(MAX_REGISTRATIONS);
   readonly #lifetimeMs: number;
@@ -370,20 +376,20 @@ export class ClientRegistrations {
     return client;
   }
 
-  /** Returns a client with an unexpired registration. */
+  /** Returns the client, if its registration has not expired. */
   find(id: string): Registration | undefined {
     const client = this.#clients.get(id);
     return client && client.expiresAt > this.#clock.now() ? client : undefined;
   }
 
-  /** Like `find`, but also checks the secret. */
+  /** Returns the client, if its registration has not expired and the secret matches. */
   authenticate(id: string, secret: string): Registration | undefined {
     const client = this.find(id);
     return client?.secret === secret ? client : undefined;
   }
 }
 
-/** State shared by the APIs and the pages. It is not kept across restarts. */
+/** The state that the APIs and the pages share. It is lost after a restart. */
 export class IdentityCenter {
   readonly config: SsoConfig;
   readonly clients: ClientRegistrations;

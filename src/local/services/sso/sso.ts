@@ -15,33 +15,38 @@ interface WaitingDevice {
   readonly expiresAt: number;
 }
 
-/** The identity center as exposed to tests, with operations that the browser pages lack. */
+/** The identity center for tests, with operations that the pages do not have. */
 export interface LocalSso {
   readonly startUrl: string;
   readonly region: string;
-  /** Names of the users. They have no passwords. */
+  /** Names of the users. Users have no passwords. */
   readonly users: readonly string[];
   /** Valid access tokens, oldest first, without their values. */
   readonly tokens: readonly LiveToken[];
-  /** Undecided device authorizations, oldest first. */
+  /** Device authorizations without a decision, oldest first. */
   readonly waiting: readonly WaitingDevice[];
   /**
-   * Approves a device. Default user: the first one of the configuration.
+   * Approves a device.
    *
+   * @param user Default: the first user of the configuration.
    * @throws {AgentCoreError} `usage` if no device waits with this code, or the user does not exist.
    */
   approve(userCode: string, user?: string): void;
-  /** @throws {AgentCoreError} `usage` if no device waits with this code. */
+  /**
+   * Denies a device.
+   *
+   * @throws {AgentCoreError} `usage` if no device waits with this code.
+   */
   deny(userCode: string): void;
   /**
-   * Ends all sign-ins of a user and returns their number. As on AWS, role credentials stay valid.
+   * Ends all sign-ins of a user and returns their number. As on AWS, role credentials remain valid.
    *
    * @throws {AgentCoreError} `usage` if the user does not exist.
    */
   revoke(user: string): number;
 }
 
-/** IAM Identity Center: its APIs, its pages and the handle for tests. */
+/** IAM Identity Center: its APIs, its pages and the interface for tests. */
 export class Sso {
   readonly services: readonly AwsService[];
   readonly #center: IdentityCenter;
@@ -60,7 +65,7 @@ export class Sso {
     ];
   }
 
-  /** Creates the handle for a local runtime at `origin`. */
+  /** Creates the interface for tests, for a local runtime at `origin`. */
   handle(origin: string): LocalSso {
     const { config, devices, signIns } = this.#center;
     const [firstUser = ''] = Object.keys(config.users);
