@@ -1,5 +1,3 @@
-/** URLs of AgentCore, and the endpoint, region and CA settings from environment and profile. */
-
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { Network } from '../http/network.ts';
@@ -17,6 +15,8 @@ import {
   readProfileFiles,
   type Section,
 } from './shared-config.ts';
+
+/** URLs of AgentCore, and the endpoint, region and CA settings from environment and profile. */
 
 /**
  * The MCP URL of a gateway: below the custom endpoint if one is set, else on the AWS host.

@@ -6,7 +6,7 @@ export function isThrottling(thrown: unknown): boolean {
 }
 
 /** True if a retry may help. Callers must only read, because the call may have taken effect. */
-export function isPassing(thrown: unknown): boolean {
+export function isTransient(thrown: unknown): boolean {
   const status = getHttpStatus(thrown) ?? 0;
   return status >= 500 || (isUnreached(thrown) && !UNREACHABLE.test(getErrorCode(thrown)));
 }

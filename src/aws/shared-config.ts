@@ -1,8 +1,3 @@
-/**
- * Reads the shared AWS files and finds profiles, SSO sessions and services in them. Explains
- * settings that are invalid, misplaced or misspelled.
- */
-
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -17,6 +12,11 @@ import {
   sanitizeQuote,
   splitArguments,
 } from './config-parser.ts';
+
+/**
+ * Reads the shared AWS files and finds profiles, SSO sessions and services in them. Explains
+ * settings that are invalid, misplaced or misspelled.
+ */
 
 /** The raw settings of a section. */
 export type Section = Readonly<Record<string, string | undefined>>;

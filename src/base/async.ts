@@ -1,8 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /**
  * Concurrency: cancellation of waits, limits, queues, long work in slices, and a clock for tests.
  */
-
-import { setTimeout as delay } from 'node:timers/promises';
 
 /**
  * Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. If

@@ -1,9 +1,9 @@
-/** Runs shell commands, and restricts VS Code to confirmed commands. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import type { Environment } from './environment.ts';
 import { AgentCoreError } from './errors.ts';
+
+/** Runs shell commands, and restricts VS Code to confirmed commands. */
 
 /** Command timeout in milliseconds. Some commands open a browser. */
 const COMMAND_TIMEOUT_MS = 50_000;

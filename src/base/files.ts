@@ -1,5 +1,3 @@
-/** Files: private directories, atomic replacement, locks, bounded reads, and fingerprints. */
-
 import { randomBytes } from 'node:crypto';
 import {
   type BigIntStats,
@@ -16,6 +14,8 @@ import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentCoreError, describeFileError, getErrorMessage } from './errors.ts';
+
+/** Files: private directories, atomic replacement, locks, bounded reads, and fingerprints. */
 
 /** Milliseconds after which a lock counts as abandoned. */
 const LOCK_LIFE = 60_000;

@@ -1,9 +1,9 @@
-/** A JSON parser with pauses, because a large message must not block the process. */
-
 import type { Sliced } from './async.ts';
 
+/** A JSON parser with pauses, because a large message must not block the process. */
+
 /** Characters after which the work may pause. */
-const STRETCH = 4_096;
+const PAUSE_INTERVAL = 4_096;
 
 /** Texts up to this length are parsed without a pause. */
 export const MAX_LENGTH_AT_ONCE = 256 * 1024;
@@ -60,10 +60,10 @@ function* readJson(text: string, builder: ValueBuilder | undefined): Sliced<bool
   /** The closing bracket or brace of each open container. */
   const open: number[] = [];
   let at = skipSpace(text, 0);
-  let pauseAt = STRETCH;
+  let pauseAt = PAUSE_INTERVAL;
   for (;;) {
     if (at >= pauseAt) {
-      pauseAt = at + STRETCH;
+      pauseAt = at + PAUSE_INTERVAL;
       yield;
     }
     const code = text.charCodeAt(at);

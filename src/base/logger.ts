@@ -16,7 +16,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Log = (level: LogLevel, sentence: string) => void;
 
 /** True if a message of this level is logged at the given threshold. */
-export function isLoud(level: LogLevel, threshold: LogLevel): boolean {
+export function meetsThreshold(level: LogLevel, threshold: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
 }
 

@@ -1,5 +1,3 @@
-// The verbs `accounts` and `whoami`.
-
 import { isGatewayArn, parseGatewayArn, parseRuntimeArn } from '../aws/arn.ts';
 import {
   describeMismatches,
@@ -24,6 +22,8 @@ import { AgentCoreError } from '../base/errors.ts';
 import { formatDuration, formatTable, formatTime, sanitizeForTerminal } from '../base/format.ts';
 import { Network } from '../http/network.ts';
 import { INTERRUPTED } from '../programs/main.ts';
+
+// The verbs `accounts` and `whoami`.
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };

@@ -1,5 +1,3 @@
-// The command line: verbs, options and help texts.
-
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../base/environment.ts';
@@ -12,6 +10,8 @@ import type { PolicyExplainOptions, PolicyInitOptions, PolicyTestOptions } from 
 import type { RuntimesArguments } from './runtimes.ts';
 import type { SessionsCommand } from './sessions.ts';
 import type { SmokeOptions } from './smoke.ts';
+
+// The command line: verbs, options and help texts.
 
 /**
  * Runs the `agentcore-mcp` command. Each verb loads its code when it is called.

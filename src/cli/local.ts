@@ -1,5 +1,3 @@
-// The verb `local`: runs a local AgentCore until a signal, and prints its events.
-
 import { existsSync } from 'node:fs';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { requireConfirmed } from '../base/exec.ts';
@@ -12,6 +10,8 @@ import { parseFault } from '../local/core/fault-injector.ts';
 import type { RequestRecord } from '../local/core/history.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
 import type { LocalSso } from '../local/services/sso/sso.ts';
+
+// The verb `local`: runs a local AgentCore until a signal, and prints its events.
 
 const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
 

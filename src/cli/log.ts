@@ -1,5 +1,3 @@
-// The verbs `log`, `audit verify` and `audit find`.
-
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
@@ -20,6 +18,8 @@ import { type AuditEnd, findTokenUses, type TokenUse, verifyAudit } from '../sta
 import { followJournal } from '../state/journal/follow.ts';
 import { readJournal } from '../state/journal/reader.ts';
 import type { JournalRecord, ProgramRecord } from '../state/journal/records.ts';
+
+// The verbs `log`, `audit verify` and `audit find`.
 
 export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
   /** Continue with new records. */
@@ -95,7 +95,7 @@ async function findSessionIds(
   const { entries } = await readSessions({
     folder,
     // Only the ids are used, so any timeouts are sufficient.
-    lifecycles: { of: async () => () => DEFAULT_LIFECYCLE },
+    lifecycles: { resolve: async () => () => DEFAULT_LIFECYCLE },
     now: Date.now,
     // These sessions are not listed, but their records remain in the journal.
     unlisted: ['lost', 'dismissed'],

@@ -1,5 +1,3 @@
-// The verbs `login` and `logout`, with prompts for terminals and for scripts.
-
 import { existsSync } from 'node:fs';
 import { openNetwork } from '../aws/endpoints.ts';
 import { login } from '../aws/sso/login.ts';
@@ -18,6 +16,8 @@ import { type LoginStatus, readLoginStatus } from '../aws/sso/token-cache.ts';
 import type { Environment } from '../base/environment.ts';
 import { formatTime, sanitizeForTerminal } from '../base/format.ts';
 import { INTERRUPTED } from '../programs/main.ts';
+
+// The verbs `login` and `logout`, with prompts for terminals and for scripts.
 
 interface Streams {
   /** On a terminal, the code is also copied to the clipboard. */

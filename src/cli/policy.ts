@@ -1,5 +1,3 @@
-// The verbs `policy check`, `explain`, `init` and `test`.
-
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -21,6 +19,8 @@ import {
   MAX_DOCUMENT_BYTES,
 } from '../policy/documents/source-text.ts';
 
+// The verbs `policy check`, `explain`, `init` and `test`.
+
 /** Maximum bytes of a file with a `tools/list` result. Source: the payload limit of AgentCore. */
 const MAX_LIST_BYTES = 100 * 1024 * 1024;
 
@@ -29,13 +29,13 @@ interface Streams {
   readonly stderr: NodeJS.WritableStream;
 }
 
-interface OfDocuments {
+interface DocumentOptions {
   /** Paths of policy documents. Default: the documents of the proxy. */
   readonly files?: readonly string[] | undefined;
   readonly json?: boolean | undefined;
 }
 
-export interface PolicyExplainOptions extends OfDocuments {
+export interface PolicyExplainOptions extends DocumentOptions {
   /** Name of a tool. Excludes `method`. */
   readonly tool?: string | undefined;
   readonly method?: string | undefined;
@@ -69,7 +69,7 @@ export interface PolicyInitOptions {
  * @throws {AgentCoreError} `usage` if there is no document.
  */
 export async function runPolicyCheck(
-  options: OfDocuments,
+  options: DocumentOptions,
   env: Environment,
   streams: Streams,
 ): Promise<number> {
@@ -224,7 +224,7 @@ interface ReadDocument {
   readonly problems: ReturnType<typeof parsePolicy>['problems'];
 }
 
-function readAll({ files = [] }: OfDocuments, env: Environment): ReadDocument[] {
+function readAll({ files = [] }: DocumentOptions, env: Environment): ReadDocument[] {
   const present = getPolicyLocations(env).filter(
     ({ path, isRequired }) => isRequired || existsSync(path),
   );
@@ -241,7 +241,7 @@ function readAll({ files = [] }: OfDocuments, env: Environment): ReadDocument[] 
   });
 }
 
-function readValid(options: OfDocuments, env: Environment) {
+function readValid(options: DocumentOptions, env: Environment) {
   const read = readAll(options, env);
   const problems = read.flatMap((one) => one.problems);
   if (problems.length > 0)

@@ -104,10 +104,10 @@ interface Row {
 }
 
 /** Maximum number of versions to print, newest first. */
-const NEWEST = 5;
+const MAX_VERSIONS = 5;
 
 /** Maximum number of names to print for the same use. */
-const NAMED = 8;
+const MAX_NAMES = 8;
 
 /** Milliseconds. A younger cached list counts as current. */
 const JUST_NOW = 10_000;
@@ -211,7 +211,7 @@ function formatEndpoint(target: DiscoveredRuntime | DiscoveredGateway): string {
 function formatVersion(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return '-';
   if (target.versions === undefined) return '?';
-  const newest = target.versions.slice(0, NEWEST).map(({ version }) => version);
+  const newest = target.versions.slice(0, MAX_VERSIONS).map(({ version }) => version);
   const older = target.versions.length - newest.length;
   return `${newest.join(', ')}${older > 0 ? ` and ${older} older` : ''}`;
 }
@@ -224,8 +224,8 @@ function formatUses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[])
     names.set(sentence, [...(names.get(sentence) ?? []), target.name]);
   }
   return [...names].map(([sentence, all]) => {
-    const more = all.length > NAMED ? ` and ${all.length - NAMED} more` : '';
-    return `${all.slice(0, NAMED).join(', ')}${more}: ${sentence}.`;
+    const more = all.length > MAX_NAMES ? ` and ${all.length - MAX_NAMES} more` : '';
+    return `${all.slice(0, MAX_NAMES).join(', ')}${more}: ${sentence}.`;
   });
 }
 

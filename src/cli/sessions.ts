@@ -1,5 +1,3 @@
-// The verbs of `agentcore-mcp sessions`: list, show, stop, dismiss and prune.
-
 import { basename } from 'node:path';
 import { formatCost, RUNTIME_PRICES, sumCosts } from '../aws/pricing.ts';
 import type { Environment } from '../base/environment.ts';
@@ -15,6 +13,8 @@ import {
 } from '../sessions/session-info.ts';
 import { SessionStore, type UnlistedEnd } from '../sessions/session-store.ts';
 import type { StopResult } from '../sessions/stop-session.ts';
+
+// The verbs of `agentcore-mcp sessions`: list, show, stop, dismiss and prune.
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };

@@ -1,5 +1,3 @@
-// The verb `smoke`: its options, exit codes and output.
-
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -14,6 +12,8 @@ import {
   type StepOutcome,
 } from '../client/smoke-test.ts';
 import { readProxySettings } from '../programs/proxy-settings.ts';
+
+// The verb `smoke`: its options, exit codes and output.
 
 export interface SmokeOptions {
   /** ARN of the runtime. Default: `AGENTCORE_AGENT_ARN`. */
@@ -52,7 +52,7 @@ const TIMEOUT_SECONDS = 60;
 const MAX_LINES = 10;
 
 /** Log levels at which the proxy prints warnings. */
-const HEARD_LEVELS = /^(debug|info|notice|warn|warning)$/i;
+const VERBOSE_LEVELS = /^(debug|info|notice|warn|warning)$/i;
 
 /**
  * Runs the verb `smoke`: each step of a client against a runtime, through the proxy. Prints one
@@ -110,7 +110,7 @@ function createSmokeEnvironment({ runtime }: SmokeOptions, env: Environment): No
     ...env,
     ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
     // Warnings must be visible, for example if a session could not be stopped.
-    LOG_LEVEL: HEARD_LEVELS.test(env.LOG_LEVEL ?? '') ? env.LOG_LEVEL : 'warning',
+    LOG_LEVEL: VERBOSE_LEVELS.test(env.LOG_LEVEL ?? '') ? env.LOG_LEVEL : 'warning',
   };
 }
 

@@ -1,6 +1,3 @@
-// An MCP client for the proxy: the transport that runs the proxy, and the list of a runtime's
-// tools.
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +16,14 @@ import type { JsonObject } from '../mcp/message.ts';
 import { readPages } from '../mcp/protocol.ts';
 import { readProxySettings } from '../programs/proxy-settings.ts';
 
+// An MCP client for the proxy: the transport that runs the proxy, and the list of a runtime's
+// tools.
+
 /**
  * Milliseconds until the proxy is killed. If the proxy still stops its session, it exits within
  * nine seconds.
  */
-const END_TIMEOUT = 12_000;
+const EXIT_TIMEOUT_MS = 12_000;
 
 /** Maximum characters of the proxy's stderr in memory. The last ones are kept. */
 const STDERR_LIMIT = 16_384;
@@ -105,8 +105,8 @@ export class ProxyTransport implements Transport {
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => {
         this.#child?.kill('SIGKILL');
-        resolve(`The proxy was not gone after ${END_TIMEOUT / 1000} s and was killed`);
-      }, END_TIMEOUT);
+        resolve(`The proxy was not gone after ${EXIT_TIMEOUT_MS / 1000} s and was killed`);
+      }, EXIT_TIMEOUT_MS);
     });
     const fault = await Promise.race([this.#exited, late]);
     clearTimeout(timer);

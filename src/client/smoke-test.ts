@@ -1,9 +1,9 @@
-// The smoke test: each kind of client operation against a server, with sample arguments from the
-// tools' schemas.
-
 import { Client, type Tool } from '@modelcontextprotocol/client';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import type { ProxyTransport } from './proxy-client.ts';
+
+// The smoke test: each kind of client operation against a server, with sample arguments from the
+// tools' schemas.
 
 export type StepName = 'initialize' | 'list' | 'call' | SampleBehavior | 'stop';
 

@@ -1,13 +1,13 @@
-/**
- * Sends one streaming POST request: timeouts, limits on connections, decoding of the body, and
- * errors with advice. All requests to AgentCore and other MCP servers use it.
- */
-
 import { readFileSync } from 'node:fs';
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+
+/**
+ * Sends one streaming POST request: timeouts, limits on connections, decoding of the body, and
+ * errors with advice. All requests to AgentCore and other MCP servers use it.
+ */
 
 interface PostOptions {
   readonly target: RequestTarget;
@@ -364,7 +364,7 @@ export class IdleTimeout {
 const MAX_IMMEDIATE_REQUESTS = 64;
 
 /** If no connection becomes free for this many milliseconds, all waiting requests proceed. */
-const STALL = 25;
+const STALL_TIMEOUT_MS = 25;
 
 /** Maximum wait of a request, in milliseconds. */
 const THROTTLE_TIMEOUT_MS = 250;
@@ -414,7 +414,7 @@ export class ConnectionThrottle {
       this.#going++;
       return undefined;
     }
-    this.#stall ??= setTimeout(() => this.#letAllGo(), STALL);
+    this.#stall ??= setTimeout(() => this.#letAllGo(), STALL_TIMEOUT_MS);
     return new Promise((resolve) => {
       const go = () => {
         clearTimeout(patience);

@@ -1,5 +1,3 @@
-// A local AgentCore: all services on one port, and the interface for tests and for the program.
-
 import { once } from 'node:events';
 import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -43,6 +41,8 @@ import type { Platform } from './services/platform.ts';
 import { type LocalSso, Sso } from './services/sso/sso.ts';
 import { Sts } from './services/sts.ts';
 import { type RuntimeSession, SessionTable } from './sessions/runtime-session.ts';
+
+// A local AgentCore: all services on one port, and the interface for tests and for the program.
 
 const HOST = '127.0.0.1';
 

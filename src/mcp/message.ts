@@ -1,8 +1,3 @@
-/**
- * MCP messages: parsing, creation, and edits. A message keeps the bytes as received. An edit
- * changes only the affected bytes.
- */
-
 import { isUtf8 } from 'node:buffer';
 import { runSynchronously, type Sliced, yieldToEventLoop } from '../base/async.ts';
 import { MAX_LENGTH_AT_ONCE, type ParsedJson, parseJson } from '../base/json-parser.ts';
@@ -14,6 +9,11 @@ import {
   withoutMember,
   withoutSpans,
 } from './json-spans.ts';
+
+/**
+ * MCP messages: parsing, creation, and edits. A message keeps the bytes as received. An edit
+ * changes only the affected bytes.
+ */
 
 /** Maximum characters of foreign text in an error message. */
 const MAX_QUOTE_LENGTH = 100;

@@ -54,11 +54,11 @@ interface PolicyOptions extends PolicyEngineOptions {
 export class PolicyInterceptor implements Interceptor {
   readonly #options: PolicyOptions;
   readonly #approvals: Approvals;
-  readonly #judge: PolicyEngine;
+  readonly #engine: PolicyEngine;
 
   constructor(options: PolicyOptions) {
     this.#options = options;
-    this.#judge = new PolicyEngine(options);
+    this.#engine = new PolicyEngine(options);
     this.#approvals = new Approvals(options.now, options.approver);
   }
 
@@ -69,11 +69,11 @@ export class PolicyInterceptor implements Interceptor {
   ): Promise<JsonRpcResponse> {
     if (context.from === 'server') return this.#fromServer(request, context, next);
     if (request.method === 'initialize') this.#approvals.learn(request.params);
-    const judging: Judging = { request, agreed: [], times: 0 };
+    const judging: PendingDecision = { request, agreed: [], times: 0 };
     for (;;) {
-      let judged: Judged;
+      let judged: DecisionResult;
       try {
-        judged = await this.#judged(judging, context, next);
+        judged = await this.#decideClientRequest(judging, context, next);
       } catch (thrown) {
         if (thrown instanceof CancelledError || context.signal.aborted) throw thrown;
         return this.#refuse(
@@ -89,11 +89,11 @@ export class PolicyInterceptor implements Interceptor {
       try {
         response = await next.request(judging.request, { ...context, ...check });
       } catch (thrown) {
-        if (check.isOutdated() || hasNoEffect(thrown)) this.#judge.release(receipt);
+        if (check.isOutdated() || hasNoEffect(thrown)) this.#engine.release(receipt);
         if (check.isOutdated()) continue;
         throw thrown;
       }
-      if (isRefused(response)) this.#judge.release(receipt);
+      if (isRefused(response)) this.#engine.release(receipt);
       return this.#received(judging.request, response, judged, context);
     }
   }
@@ -106,17 +106,17 @@ export class PolicyInterceptor implements Interceptor {
     const { method, params } = notification;
     const { policies, failure } = this.#options.current();
     if (context.from === 'server') {
-      if (method === 'notifications/tools/list_changed') this.#judge.tools.forget();
-      if (method === 'notifications/prompts/list_changed') this.#judge.prompts.forget();
+      if (method === 'notifications/tools/list_changed') this.#engine.tools.forget();
+      if (method === 'notifications/prompts/list_changed') this.#engine.prompts.forget();
       if (!getRequiredFacts(policies).methods) return next.notify(notification, context);
     } else if (!method.startsWith('notifications/') || resemblesKnownMethod(method)) {
       throw new AgentCoreError('usage', 'the policy lets no request pass as a notification');
     } else if (failure !== undefined) {
       throw new AgentCoreError('usage', describePolicyError(failure));
     }
-    for (let times = 0; times < MAX_JUDGEMENTS; times++) {
+    for (let times = 0; times < MAX_DECISIONS; times++) {
       const check = this.#checkBeforeSend(this.#options.current().policies, context);
-      const ruling = await this.#rulingOn(context.from, method, params ?? {});
+      const ruling = await this.#findDenial(context.from, method, params ?? {});
       if (ruling) throw new AgentCoreError('usage', ruling.message);
       try {
         return await next.notify(notification, { ...context, ...check });
@@ -128,7 +128,7 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** True for an elicitation request of the policy itself, not of the server. */
-  isOwnQuestion(request: JsonRpcRequest): boolean {
+  isOwnRequest(request: JsonRpcRequest): boolean {
     return this.#approvals.isOwn(request);
   }
 
@@ -141,20 +141,20 @@ export class PolicyInterceptor implements Interceptor {
     if (this.#approvals.isOwn(request)) return next.request(request, context);
     // The question to the person goes to the client, like the request.
     const towards = { ...context, sender: next };
-    const ruling = await this.#rulingOnServer(request.method, request.params ?? {}, (asks) =>
-      this.#approvals.reviewServers(request, asks, () => this.#judge.shown(), towards),
+    const ruling = await this.#findServerDenial(request.method, request.params ?? {}, (asks) =>
+      this.#approvals.reviewServers(request, asks, () => this.#engine.shown(), towards),
     );
-    put(context, ruling ? 'deny' : 'allow', ruling);
+    recordDecision(context, ruling ? 'deny' : 'allow', ruling);
     return ruling ? createDeniedResponse(request, ruling) : next.request(request, context);
   }
 
-  async #rulingOnServer(
+  async #findServerDenial(
     method: string,
     params: JsonObject,
     review?: AskPerson,
   ): Promise<RuleMatch | undefined> {
     try {
-      return await this.#rulingOn('server', method, params, review);
+      return await this.#findDenial('server', method, params, review);
     } catch (thrown) {
       if (thrown instanceof CancelledError) throw thrown;
       return createMatchWithoutDocument(describeEvaluationError(thrown));
@@ -167,65 +167,71 @@ export class PolicyInterceptor implements Interceptor {
    *
    * @param review Asks a person. Without it, a required approval is a denial.
    */
-  async #rulingOn(
+  async #findDenial(
     from: InterceptorContext['from'],
     method: string,
     params: JsonObject,
     review?: AskPerson,
   ): Promise<RuleMatch | undefined> {
     let agreed: readonly ApprovalRequirement[] = [];
-    for (let times = 0; times < MAX_JUDGEMENTS; times++) {
+    for (let times = 0; times < MAX_DECISIONS; times++) {
       const { policies, failure } = this.#options.current();
       if (failure !== undefined) return createMatchWithoutDocument(describePolicyError(failure));
-      const facts = await this.#judge.gather(policies, from, method, params);
+      const facts = await this.#engine.gather(policies, from, method, params);
       if (this.#isOutdated(policies)) continue;
-      const decision = this.#judge.decide(facts, [], params);
+      const decision = this.#engine.decide(facts, [], params);
       if (decision.effect === 'deny') return decision.ruling;
       const { asks, reservations } = decision;
       const open = getMissingApprovals(agreed, asks);
       const [ask] = open;
       if (ask) {
-        const beyond = this.#judge.exceeded(reservations, facts);
+        const beyond = this.#engine.exceeded(reservations, facts);
         if (beyond) return beyond;
-        const reviewed = (await review?.(open)) ?? { refused: NOBODY_TO_ASK };
+        const reviewed = (await review?.(open)) ?? { refused: NO_APPROVER };
         if (!('request' in reviewed)) {
-          const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
+          const why = 'refused' in reviewed ? reviewed.refused : NO_APPROVER;
           return { ...ask, message: joinSentences(ask.message, why) };
         }
         // Decide again: documents and counters may have changed while the person decided.
         agreed = [...agreed, ...open];
         continue;
       }
-      const outcome = this.#judge.reserve(reservations, facts);
+      const outcome = this.#engine.reserve(reservations, facts);
       return 'refused' in outcome ? outcome.refused : undefined;
     }
     return createMatchWithoutDocument(UNSETTLED);
   }
 
   /** Decides a client request and counts it. If allowed, `judging.request` is the one to send. */
-  async #judged(judging: Judging, context: InterceptorContext, next: Peer): Promise<Judged> {
+  async #decideClientRequest(
+    judging: PendingDecision,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<DecisionResult> {
     const { request: first } = judging;
-    const refused = (by: RuleMatch): Judged => ({ response: this.#refuse(first, context, by) });
+    const refused = (by: RuleMatch): DecisionResult => ({
+      response: this.#refuse(first, context, by),
+    });
     const { method, params = {} } = first;
     const about = getSubjects(method, params);
     let isAsking = false;
     let askedBy: readonly Policy[] | undefined;
-    while (judging.times++ < MAX_JUDGEMENTS) {
+    while (judging.times++ < MAX_DECISIONS) {
       const { policies, failure } = this.#options.current();
       if (failure !== undefined)
         return refused(createMatchWithoutDocument(describePolicyError(failure)));
       if ('fault' in about) {
-        put(context, 'deny', undefined);
+        recordDecision(context, 'deny', undefined);
         return { response: createInvalidParamsResponse(first, about.fault) };
       }
       const [subject] = about.subjects;
       if (subject) {
-        await this.#judge.prepare(policies, subject, first, context, next, isAsking);
+        await this.#engine.prepare(policies, subject, first, context, next, isAsking);
       }
-      const facts = await this.#judge.gather(policies, 'client', method, params);
+      const facts = await this.#engine.gather(policies, 'client', method, params);
       // If a document has changed meanwhile, it may need other facts.
       if (this.#isOutdated(policies)) continue;
-      const decision = this.#judge.decide(facts, about.subjects, about.arguments);
+      const decision = this.#engine.decide(facts, about.subjects, about.arguments);
       if (decision.effect === 'deny') {
         const { ruling: match } = decision;
         if (askedBy === undefined || askedBy === policies) return refused(match);
@@ -241,16 +247,16 @@ export class PolicyInterceptor implements Interceptor {
       }
       if (ask) {
         // If a limit denies the call anyway, do not ask a person.
-        const beyond = this.#judge.exceeded(reservations, facts);
+        const beyond = this.#engine.exceeded(reservations, facts);
         if (beyond) return refused(beyond);
         const review = await this.#approvals.review(
           judging.request,
           open,
-          () => this.#judge.shown(),
+          () => this.#engine.shown(),
           context,
         );
         if ('result' in review) {
-          put(context, 'ask', ask);
+          recordDecision(context, 'ask', ask);
           return { response: createResultResponse(first.id, review.result) };
         }
         if ('refused' in review) {
@@ -269,9 +275,9 @@ export class PolicyInterceptor implements Interceptor {
           ),
         );
       }
-      const outcome = this.#judge.reserve(reservations, facts);
+      const outcome = this.#engine.reserve(reservations, facts);
       if ('refused' in outcome) return refused(outcome.refused);
-      put(context, asks.length > 0 ? 'approved' : 'allow', asks[0]);
+      recordDecision(context, asks.length > 0 ? 'approved' : 'allow', asks[0]);
       return { receipt: outcome.receipt, policies, wasAsked: asks.length > 0 };
     }
     return refused(createMatchWithoutDocument(UNSETTLED));
@@ -319,7 +325,10 @@ export class PolicyInterceptor implements Interceptor {
         !isObject(one) || findSimilarKey(Object.keys(one), ['method', 'params']) !== undefined;
       if (isOdd || typeof one.method !== 'string')
         return createMatchWithoutDocument(NO_INPUT_REQUESTS);
-      const ruling = await this.#rulingOnServer(one.method, isObject(one.params) ? one.params : {});
+      const ruling = await this.#findServerDenial(
+        one.method,
+        isObject(one.params) ? one.params : {},
+      );
       if (ruling) return ruling;
     }
     return undefined;
@@ -339,8 +348,8 @@ export class PolicyInterceptor implements Interceptor {
         message: `The server's answer to ${request.method} is no list`,
       });
     }
-    if (shape.kind === 'tool') this.#judge.tools.learn(items);
-    if (shape.kind === 'prompt') this.#judge.prompts.learn(items);
+    if (shape.kind === 'tool') this.#engine.tools.learn(items);
+    if (shape.kind === 'prompt') this.#engine.prompts.learn(items);
     const { policies, failure } = this.#options.current();
     if (failure !== undefined) {
       return this.#refuse(
@@ -349,7 +358,7 @@ export class PolicyInterceptor implements Interceptor {
         createMatchWithoutDocument(describePolicyError(failure)),
       );
     }
-    const { caller } = await this.#judge.gather(policies, 'server', request.method, {});
+    const { caller } = await this.#engine.gather(policies, 'server', request.method, {});
     const party = { runtime: this.#options.runtime, caller };
     return withList(response, shape, items, (item) => {
       const name = item[shape.named];
@@ -377,7 +386,7 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   #refuse(request: JsonRpcRequest, context: InterceptorContext, match: RuleMatch): JsonRpcResponse {
-    put(context, 'deny', match);
+    recordDecision(context, 'deny', match);
     return createDeniedResponse(request, match);
   }
 }
@@ -387,10 +396,10 @@ type AskPerson = (asks: readonly ApprovalRequirement[]) => Promise<ApprovalOutco
 
 const CHANGED = 'The policy has changed since the person was asked.';
 
-const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
+const NO_APPROVER = 'Nobody can be asked about it at this place.';
 
 /** Maximum decisions for one message. Documents may change repeatedly while it waits. */
-const MAX_JUDGEMENTS = 10;
+const MAX_DECISIONS = 10;
 
 const UNSETTLED = 'The policy changed again and again while the message waited.';
 
@@ -400,7 +409,7 @@ const ASKING = ['resultType', 'inputRequests', 'requestState'];
 const NO_INPUT_REQUESTS = "The server's answer asks for something, and what it is cannot be told.";
 
 /** A client request during its decisions. */
-interface Judging {
+interface PendingDecision {
   /** The request to send. Changes if the client repeats it with a person's answer. */
   request: JsonRpcRequest;
   /** The approvals given so far. */
@@ -416,7 +425,7 @@ interface Allowed {
   readonly wasAsked: boolean;
 }
 
-type Judged = { readonly response: JsonRpcResponse } | Allowed;
+type DecisionResult = { readonly response: JsonRpcResponse } | Allowed;
 
 function getMissingApprovals(
   agreed: readonly ApprovalRequirement[],
@@ -426,7 +435,11 @@ function getMissingApprovals(
 }
 
 /** Stores the decision in the call's facts, for the audit. */
-function put({ call }: InterceptorContext, effect: string, ruling: RuleMatch | undefined): void {
+function recordDecision(
+  { call }: InterceptorContext,
+  effect: string,
+  ruling: RuleMatch | undefined,
+): void {
   if (call) call.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
 }
 

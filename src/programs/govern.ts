@@ -71,7 +71,7 @@ export async function createGovernance(options: GovernanceOptions): Promise<Gove
     rules,
     stateFolder,
     vaultKey,
-    isOurs: (request) => policy.isOwnQuestion(request),
+    isOurs: (request) => policy.isOwnRequest(request),
   });
   const audit = new AuditLog({
     stateFolder,

@@ -101,7 +101,7 @@ export const CALLS_END_MS = 1_500;
 
 export const STOPPING_ENDS_MS = 2_700;
 
-export const LAST_MOMENT_MS = 3_000;
+export const EXIT_TIMEOUT_MS = 3_000;
 
 /** Exit code after Ctrl-C, by convention of shells: 128 + SIGINT. */
 export const INTERRUPTED = 130;
@@ -109,7 +109,7 @@ export const INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Interval of the parent check, in milliseconds. */
-const PARENT_CHECK = 1_000;
+const PARENT_CHECK_INTERVAL_MS = 1_000;
 
 /**
  * Resolves when the program should end: on a signal, an uncaught error, or the exit of the parent.
@@ -137,7 +137,7 @@ export async function waitForShutdown(
       if (isParentAlive(program, parent)) return;
       clearInterval(timer);
       resolve('parent');
-    }, PARENT_CHECK);
+    }, PARENT_CHECK_INTERVAL_MS);
     timer.unref();
   });
 }

@@ -5,7 +5,13 @@ import { parseArgsStringToArgv } from 'string-argv';
 import { PAYLOAD_LIMIT } from '../aws/endpoints.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
-import { escapeControls, isLogLevel, isLoud, type Log, type LogLevel } from '../base/logger.ts';
+import {
+  escapeControls,
+  isLogLevel,
+  type Log,
+  type LogLevel,
+  meetsThreshold,
+} from '../base/logger.ts';
 import { applyInterceptors } from '../relay/peer.ts';
 import { ChildProcessTransport } from '../transports/child-process.ts';
 import { HttpServerTransport } from '../transports/http-server.ts';
@@ -26,7 +32,7 @@ export async function runBridge(
   const { stderr } = streams;
   const { program, args, cwd, host, ports, logLevel } = readBridgeSettings(env);
   const log: Log = (level, sentence) => {
-    if (isLoud(level, logLevel))
+    if (meetsThreshold(level, logLevel))
       stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
   };
 

@@ -5,7 +5,7 @@ import { PAYLOAD_LIMIT, readServiceSettings } from '../aws/endpoints.ts';
 import { SigningClock } from '../aws/sigv4.ts';
 import { type Environment, getJournalDirectory } from '../base/environment.ts';
 import { getErrorMessage } from '../base/errors.ts';
-import { escapeControls, isLoud, type Log } from '../base/logger.ts';
+import { escapeControls, type Log, meetsThreshold } from '../base/logger.ts';
 import { Network } from '../http/network.ts';
 import { RetryInterceptor } from '../recovery/retry.ts';
 import { SessionReplayInterceptor } from '../recovery/session-replay.ts';
@@ -21,7 +21,7 @@ import { ElicitationPrompts } from './credential-prompts.ts';
 import { createGovernance } from './govern.ts';
 import {
   CALLS_END_MS,
-  LAST_MOMENT_MS,
+  EXIT_TIMEOUT_MS,
   type ProgramStreams,
   STOPPING_ENDS_MS,
   waitForShutdown,
@@ -50,7 +50,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const clientLog = new ClientLogInterceptor();
   const say: Log = (level, sentence) => {
     clientLog.say(level, sentence);
-    if (stderrLevel && isLoud(level, stderrLevel)) {
+    if (stderrLevel && meetsThreshold(level, stderrLevel)) {
       streams.stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
     }
   };
@@ -63,7 +63,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   });
   const log: Log = (level, sentence) => {
     say(level, sentence);
-    if (!isLoud(level, 'warning')) return;
+    if (!meetsThreshold(level, 'warning')) return;
     journal.record({ type: 'error', at: new Date().toISOString(), level, message: sentence });
   };
 
@@ -178,7 +178,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     await unlessSkipped(governance.close());
     await journal.close();
   };
-  const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, LAST_MOMENT_MS));
+  const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, EXIT_TIMEOUT_MS));
   await Promise.race([
     close().catch((thrown) => log('error', getErrorMessage(thrown))),
     lastMoment,

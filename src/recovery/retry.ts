@@ -32,7 +32,7 @@ const INITIAL_DELAY_MS = 200;
 const MAX_DELAY_MS = 5_000;
 
 /** Maximum milliseconds of retries while the service is busy or the session is starting. */
-const BUSY_FOR = 60_000;
+const MAX_BUSY_MS = 60_000;
 
 /** Maximum number of attempts with corrected headers, if outdated tools caused wrong headers. */
 const MAX_HEADER_UPDATES = 2;
@@ -71,9 +71,9 @@ export class RetryInterceptor implements Interceptor {
       return next.request(request, context);
     const { idempotence, log } = this.#options;
     const started = performance.now();
-    const heard = new ObservedSender(context.sender);
+    const observed = new ObservedSender(context.sender);
     const callInfo: CallInfo = context.call ?? { attempts: 0 };
-    const exchange = { ...context, sender: heard, call: callInfo };
+    const exchange = { ...context, sender: observed, call: callInfo };
     let failures = 0;
     let headerUpdates = 0;
     for (let attempt = 1; ; attempt++) {
@@ -93,11 +93,11 @@ export class RetryInterceptor implements Interceptor {
       // Refusals by a busy service do not count as retries.
       if (verdict.outcome !== 'refused') failures++;
       const isIdempotent = idempotence.isIdempotent(request);
-      const pause = this.#pauseAfter({ attempt, failures }, verdict, performance.now() - started);
+      const pause = this.#getDelay({ attempt, failures }, verdict, performance.now() - started);
       const { outcome } = verdict;
       const isSafe = isIdempotent
-        ? !heard.question
-        : (outcome === 'not sent' || outcome === 'refused') && !heard.anything;
+        ? !observed.hasServerRequest
+        : (outcome === 'not sent' || outcome === 'refused') && !observed.hasMessages;
       if (!isSafe || pause === undefined || context.signal.aborted) {
         return getOrThrow(outcome === 'unknown' ? markUncertain(answer) : answer);
       }
@@ -153,18 +153,18 @@ export class RetryInterceptor implements Interceptor {
    *
    * @param spent Milliseconds since the first attempt.
    */
-  #pauseAfter(
+  #getDelay(
     { attempt, failures }: { readonly attempt: number; readonly failures: number },
-    verdict: FailureClass,
+    failure: FailureClass,
     spent: number,
   ): number | undefined {
     const { maxRetries, timeoutMs, random = Math.random } = this.#options;
-    if (!verdict.isTransient || maxRetries === 0) return undefined;
+    if (!failure.isTransient || maxRetries === 0) return undefined;
     const backoff = Math.min(INITIAL_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
-    const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
+    const pause = Math.max(failure.wait, backoff * (0.5 + random() / 2));
     // A refusal has no effect, so only time bounds it. Other failures also count against `maxRetries`.
-    const bound = verdict.outcome === 'refused' ? Math.min(timeoutMs, BUSY_FOR) : timeoutMs;
-    if (verdict.outcome !== 'refused' && failures > maxRetries) return undefined;
+    const bound = failure.outcome === 'refused' ? Math.min(timeoutMs, MAX_BUSY_MS) : timeoutMs;
+    if (failure.outcome !== 'refused' && failures > maxRetries) return undefined;
     return spent + pause > bound ? undefined : pause;
   }
 }

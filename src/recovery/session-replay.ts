@@ -1,5 +1,3 @@
-/** Recovery of lost MCP sessions: detects a loss, and repeats the handshake in a new session. */
-
 import { withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import type { Log } from '../base/logger.ts';
@@ -24,6 +22,8 @@ import {
 } from '../relay/peer.ts';
 import { getOrThrow, type Settled, settle } from './failure.ts';
 import { createHandshakeError, Handshake } from './handshake.ts';
+
+/** Recovery of lost MCP sessions: detects a loss, and repeats the handshake in a new session. */
 
 /** Maximum number of new sessions for one call. A call may end its session at every attempt. */
 const MAX_REPLAYS = 3;
@@ -70,11 +70,11 @@ export class SessionReplayInterceptor implements Interceptor {
   #session: string | undefined;
   /** Number of handshakes so far. Changes with every new session. */
   #generation = 0;
-  #underWay: PendingHandshake | undefined;
+  #pendingHandshake: PendingHandshake | undefined;
   /** Generation with a refused notification although the session exists. Prevents more probes. */
   #refusesIn: number | undefined;
   /** A detected loss without a replay yet. The next call starts the replay. */
-  #unmended: SessionLoss | undefined;
+  #pendingLoss: SessionLoss | undefined;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -89,18 +89,18 @@ export class SessionReplayInterceptor implements Interceptor {
       return next.request(request, context);
     }
     if (request.method === 'initialize') return this.#initialize(request, context, next);
-    const heard = new ObservedSender(context.sender);
+    const observed = new ObservedSender(context.sender);
     const callInfo: CallInfo = context.call ?? { attempts: 0 };
     for (let replays = 0; ; replays++) {
       await this.#ready(context, next);
       const generation = this.#generation;
       const answer = await settle(
-        next.request(request, { ...context, sender: heard, call: callInfo }),
+        next.request(request, { ...context, sender: observed, call: callInfo }),
       );
       if (generation === this.#generation) this.#session = callInfo.session ?? this.#session;
       if ('response' in answer) this.#handshake.answered(request, answer.response);
       const loss = detectSessionLoss(answer);
-      if (!loss || heard.anything || !this.#handshake.isComplete || replays === MAX_REPLAYS) {
+      if (!loss || observed.hasMessages || !this.#handshake.isComplete || replays === MAX_REPLAYS) {
         return getOrThrow(answer);
       }
       // If the request gets a second 404, it may be the server's normal response to it.
@@ -141,11 +141,11 @@ export class SessionReplayInterceptor implements Interceptor {
     context: InterceptorContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    while (this.#underWay) {
-      await withAbort(ignoreOutcome(this.#underWay.done), context.signal);
+    while (this.#pendingHandshake) {
+      await withAbort(ignoreOutcome(this.#pendingHandshake.done), context.signal);
     }
     const answer = this.#begin(request, context, next);
-    this.#occupy(ignoreOutcome(answer));
+    this.#setPendingHandshake(ignoreOutcome(answer));
     return answer;
   }
 
@@ -160,7 +160,7 @@ export class SessionReplayInterceptor implements Interceptor {
     this.#handshake.answered(request, response);
     if (!response.error) {
       this.#generation++;
-      this.#unmended = undefined;
+      this.#pendingLoss = undefined;
     }
     return response;
   }
@@ -173,9 +173,10 @@ export class SessionReplayInterceptor implements Interceptor {
   async #ready({ sender, signal }: InterceptorContext, next: Peer): Promise<void> {
     const started = performance.now();
     for (let mayJoin = true; ; ) {
-      const loss = this.#unmended;
-      const joined = this.#underWay;
-      const underWay = joined ?? (loss && this.#occupy(this.#replay(loss, sender, next)));
+      const loss = this.#pendingLoss;
+      const joined = this.#pendingHandshake;
+      const underWay =
+        joined ?? (loss && this.#setPendingHandshake(this.#replay(loss, sender, next)));
       if (!underWay) return;
       underWay.calls++;
       try {
@@ -189,14 +190,14 @@ export class SessionReplayInterceptor implements Interceptor {
     }
   }
 
-  #occupy(work: Promise<void>): PendingHandshake {
+  #setPendingHandshake(work: Promise<void>): PendingHandshake {
     const done = work.finally(() => {
-      this.#underWay = undefined;
+      this.#pendingHandshake = undefined;
     });
     // If every waiting call is cancelled, the failure must not become an unhandled rejection.
     done.catch(() => undefined);
-    this.#underWay = { done, calls: 0 };
-    return this.#underWay;
+    this.#pendingHandshake = { done, calls: 0 };
+    return this.#pendingHandshake;
   }
 
   /**
@@ -209,7 +210,7 @@ export class SessionReplayInterceptor implements Interceptor {
     { sender, signal }: InterceptorContext,
     next: Peer,
   ): Promise<boolean> {
-    const isCurrent = () => generation === this.#generation && !this.#underWay;
+    const isCurrent = () => generation === this.#generation && !this.#pendingHandshake;
     if (!isCurrent()) return true;
     if (!loss.isCertain) {
       const server = applyInterceptors([this.#options.retry], next);
@@ -220,7 +221,7 @@ export class SessionReplayInterceptor implements Interceptor {
       if (!isCurrent()) return true;
       if (!isForgotten) return false;
     }
-    this.#unmended ??= loss;
+    this.#pendingLoss ??= loss;
     return true;
   }
 
@@ -241,10 +242,10 @@ export class SessionReplayInterceptor implements Interceptor {
       );
     }
     this.#generation++;
-    this.#unmended = undefined;
+    this.#pendingLoss = undefined;
     this.#session = callInfo.session;
     const milliseconds = Math.round(performance.now() - started);
-    const calls = this.#underWay?.calls ?? 0;
+    const calls = this.#pendingHandshake?.calls ?? 0;
     log(
       'notice',
       `The server had lost the session (${loss.reason}). A new one was set up in ${milliseconds} ms, and ${calls === 1 ? 'the call that waited goes' : `${calls} calls that waited go`} on in it`,
@@ -293,12 +294,12 @@ export class ObservedSender implements Peer {
   }
 
   /** True after any message from the server: the server had started the call. */
-  get anything(): boolean {
+  get hasMessages(): boolean {
     return this.#anything;
   }
 
   /** True after a server request. The client must not receive it twice. */
-  get question(): boolean {
+  get hasServerRequest(): boolean {
     return this.#question;
   }
 
@@ -335,7 +336,7 @@ interface SessionLoss {
 }
 
 /** Error messages of a server without the session or its handshake. A 404 needs no message. */
-const FORGETFUL =
+const SESSION_LOST_TEXT =
   /not (been )?initialized|before initialization|session (was )?(not found|expired|terminated|unknown)|(unknown|invalid|missing|no valid|no) (mcp[- ])?session/i;
 
 /** AgentCore's message if the container answered with a 4xx. */
@@ -354,7 +355,7 @@ function detectSessionLoss(answer: Settled): SessionLoss | undefined {
     }
     // AgentCore's own refusals have a name. A refusal without a name comes from the server.
     if (status !== 400 || name !== undefined) return undefined;
-    return { reason, isCertain: false, isSaid: FORGETFUL.test(reason), mayHaveRun: false };
+    return { reason, isCertain: false, isSaid: SESSION_LOST_TEXT.test(reason), mayHaveRun: false };
   }
   const { error, httpStatus, id } = answer.response;
   if (!error) return undefined;
@@ -367,7 +368,7 @@ function detectSessionLoss(answer: Settled): SessionLoss | undefined {
   if (findPlatformError(error)?.outcome === 'unknown') {
     return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
   }
-  const isSaid = FORGETFUL.test(reason);
+  const isSaid = SESSION_LOST_TEXT.test(reason);
   // An error with `id: null` shows that the server did not process the request.
   if (!isSaid && id && error.code !== ErrorCode.invalidParams) return undefined;
   return { reason, isCertain: false, isSaid, mayHaveRun: false };
@@ -423,12 +424,12 @@ export class InitializeFirstInterceptor implements Interceptor {
     if (request.method === 'initialize' || !handshake.isComplete) {
       return this.#answered(request, await next.request(request, context));
     }
-    const heard = new ObservedSender(context.sender);
+    const observed = new ObservedSender(context.sender);
     let isInitialized = this.#isNeeded;
     for (let handshakes = isInitialized ? 1 : 0; ; handshakes++) {
       if (isInitialized) await this.#initialize(context, next);
-      const answer = await settle(next.request(request, { ...context, sender: heard }));
-      const loss = heard.anything ? undefined : detectSessionLoss(answer);
+      const answer = await settle(next.request(request, { ...context, sender: observed }));
+      const loss = observed.hasMessages ? undefined : detectSessionLoss(answer);
       if (!loss || handshakes === MAX_HANDSHAKES) return this.#done(request, answer);
       // If a 404 follows a handshake, it may be the server's normal response to this request.
       const sign = isInitialized ? { ...loss, isCertain: false } : loss;

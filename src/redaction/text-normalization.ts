@@ -18,7 +18,7 @@ interface NormalizedText {
 }
 
 /** One interpretation of a text. */
-interface Reading extends NormalizedText {
+interface Interpretation extends NormalizedText {
   /** True if a detection at a range of the original counts. If `undefined`, all count. */
   readonly accepts?: (kind: string, start: number, end: number) => boolean;
 }
@@ -28,7 +28,7 @@ interface Reading extends NormalizedText {
  * text may have these forms, others are decoded quoted-printable (RFC 2045) and joined lines. From
  * these, only additional detections count.
  */
-export function getInterpretations(text: string): readonly Reading[] {
+export function getInterpretations(text: string): readonly Interpretation[] {
   const first = normalizeText(text);
   const others = [
     text.includes('=') ? decodeQuotedPrintable(text) : undefined,
@@ -55,7 +55,7 @@ const QUOTATION = /=(?:([\dA-F]{2})|[ \t]*\r?\n)/g;
 /** An equals sign outside quoted-printable: that encoding would have escaped it. */
 const NOT_QUOTED = /=(?![\dA-F]{2}|[ \t]*\r?$)/;
 
-function decodeQuotedPrintable(text: string): Reading | undefined {
+function decodeQuotedPrintable(text: string): Interpretation | undefined {
   if (!QUOTED.test(text)) return undefined;
   const changes = new Changes(text);
   let endOfLine = -1;
@@ -84,7 +84,7 @@ const BREAK = /(?<=[A-Za-z\d])[ \t]{0,8}\r?\n[ \t>]{0,8}(?=\d)/g;
 const MAX_GROUP = 6;
 
 /** Joins lines, for card and account numbers across two lines. */
-function unwrapLines(text: string): Reading | undefined {
+function unwrapLines(text: string): Interpretation | undefined {
   if (!BROKEN.test(text)) return undefined;
   const changes = new Changes(text);
   for (const { 0: written, index } of text.matchAll(BREAK)) changes.add(index, written.length, ' ');

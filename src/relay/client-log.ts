@@ -1,4 +1,4 @@
-import { isLogLevel, isLoud, type LogLevel } from '../base/logger.ts';
+import { isLogLevel, type LogLevel, meetsThreshold } from '../base/logger.ts';
 import { createNotification, type JsonRpcRequest, type JsonRpcResponse } from '../mcp/message.ts';
 import type { Interceptor, InterceptorContext, Peer } from './peer.ts';
 
@@ -28,7 +28,7 @@ export class ClientLogInterceptor implements Interceptor {
 
   /** Sends a message, if the client is initialized and its log level includes the message. */
   say(level: LogLevel, sentence: string): void {
-    if (!this.#client || !isLoud(level, this.#threshold)) return;
+    if (!this.#client || !meetsThreshold(level, this.#threshold)) return;
     // If the client does not read, drop messages rather than buffer without limit.
     if (this.#waiting >= MAX_WAITING) return;
     const message = createNotification('notifications/message', {

@@ -1,8 +1,3 @@
-/**
- * Facts from `tools/list` and `prompts/list`: effects and definitions for policies, headers of
- * calls, and idempotence for retries.
- */
-
 import { createHash } from 'node:crypto';
 import { withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
@@ -18,6 +13,11 @@ import {
 } from '../mcp/message.ts';
 import { LISTS, type ListShape, parseListItems, readPages } from '../mcp/protocol.ts';
 import type { Peer, RequestContext } from './peer.ts';
+
+/**
+ * Facts from `tools/list` and `prompts/list`: effects and definitions for policies, headers of
+ * calls, and idempotence for retries.
+ */
 
 /** A tool or prompt as the server lists it. */
 export interface ToolFacts {

@@ -1,8 +1,8 @@
-/** Text about sessions and journal records, for lists and logs. */
-
 import { formatTime, sanitizeForTerminal } from '../base/format.ts';
 import type { CallRecord, JournalRecord, ProgramRecord } from '../state/journal/records.ts';
 import type { SessionInfo } from './session-info.ts';
+
+/** Text about sessions and journal records, for lists and logs. */
 
 /**
  * Formats notes about a session: unknown id, failed stop, assumed timeouts, program elsewhere.

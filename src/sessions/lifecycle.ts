@@ -45,16 +45,16 @@ interface LifecycleCacheOptions {
 }
 
 /** Default of `timeoutMs`. Loading the AWS client alone takes seconds on a busy machine. */
-const MAX_WAIT = 5 * SECOND;
+const READ_TIMEOUT_MS = 5 * SECOND;
 
 /** Milliseconds until a lifecycle is read again. */
-const ANSWER_HOLDS = 24 * HOUR;
+const LIFECYCLE_TTL_MS = 24 * HOUR;
 
 /** Milliseconds until the next attempt after AgentCore denied access. */
-const REFUSAL_HOLDS = HOUR;
+const ACCESS_DENIED_TTL_MS = HOUR;
 
 /** Maximum age of an entry in the file. Sessions live 14 days at most. */
-const FORGOTTEN_AFTER = 30 * 24 * HOUR;
+const MAX_ENTRY_AGE_MS = 30 * 24 * HOUR;
 
 /** The cached facts about one runtime. Times are milliseconds since 1970. */
 interface Entry {
@@ -78,10 +78,10 @@ export class LifecycleCache {
    * Reads missing and outdated lifecycles in parallel. Returns a look-up by session. Its default is
    * {@link DEFAULT_LIFECYCLE}. Never rejects.
    */
-  async of(
+  async resolve(
     subjects: readonly LifecycleSubject[],
   ): Promise<(subject: LifecycleSubject) => Lifecycle> {
-    const { file, timeoutMs = MAX_WAIT } = this.#options;
+    const { file, timeoutMs = READ_TIMEOUT_MS } = this.#options;
     const entries = await readEntries(file);
     const due = new Map(
       subjects
@@ -110,7 +110,7 @@ export class LifecycleCache {
     // The configuration of a local runtime may change at any time, and reading it is fast.
     if (!entry || !isAwsEndpoint(endpoint)) return true;
     const age = (time: number | undefined) => this.#options.now() - (time ?? -Infinity);
-    return age(entry.readAt) >= ANSWER_HOLDS && age(entry.refusedAt) >= REFUSAL_HOLDS;
+    return age(entry.readAt) >= LIFECYCLE_TTL_MS && age(entry.refusedAt) >= ACCESS_DENIED_TTL_MS;
   }
 
   /** Reads one lifecycle. Returns `undefined` if the failure does not concern access rights. */
@@ -130,7 +130,7 @@ export class LifecycleCache {
 
   async #keep(entries: ReadonlyMap<string, Entry>): Promise<void> {
     const { file, now } = this.#options;
-    const oldest = now() - FORGOTTEN_AFTER;
+    const oldest = now() - MAX_ENTRY_AGE_MS;
     const kept = [...entries].filter(
       ([, { readAt = 0, refusedAt = 0 }]) => Math.max(readAt, refusedAt) > oldest,
     );

@@ -4,7 +4,7 @@ import { AgentCoreError } from '../base/errors.ts';
 import type { JournalRecord, SessionOrigin, SessionRecord } from '../state/journal/records.ts';
 
 /** Milliseconds with open calls before `session.active` is recorded. Short calls need no record. */
-const WORTH_RECORDING = 500;
+const ACTIVITY_RECORD_DELAY_MS = 500;
 
 /** The methods of the journal writer for sessions. */
 export interface SessionJournal {
@@ -142,7 +142,7 @@ export class RuntimeSession {
   /** Registers a call. The caller must call the returned function when the call has ended. */
   callBegins(): () => void {
     this.#open++;
-    this.#timer ??= setTimeout(() => this.#recordActivity(), WORTH_RECORDING).unref();
+    this.#timer ??= setTimeout(() => this.#recordActivity(), ACTIVITY_RECORD_DELAY_MS).unref();
     return () => {
       this.#open--;
       if (this.#open > 0) return;

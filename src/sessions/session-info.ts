@@ -1,8 +1,3 @@
-/**
- * The list of runtime sessions as people and scripts see it: state, timeouts, cost and ids of each,
- * computed from journal facts. Also finds one session by an id from the command line.
- */
-
 import { type CostRange, estimateCost, estimateIdleCost, NO_COST } from '../aws/pricing.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import { formatTime, sanitizeForTerminal } from '../base/format.ts';
@@ -15,6 +10,11 @@ import {
   type SessionTimeline,
   type SessionUse,
 } from './session-usage.ts';
+
+/**
+ * The list of runtime sessions as people and scripts see it: state, timeouts, cost and ids of each,
+ * computed from journal facts. Also finds one session by an id from the command line.
+ */
 
 /**
  * The state of a session:
@@ -92,7 +92,7 @@ const MAX_CALL_MS = 3_600_000;
 const MAX_DATE_MS = 8.64e15;
 
 /** Milliseconds without a heartbeat until calls of a program on another machine are ignored. */
-const SILENCE = 60_000;
+const HEARTBEAT_TIMEOUT_MS = 60_000;
 
 /**
  * Groups the records by runtime session and computes state, timeouts and cost of each. Returns the
@@ -260,7 +260,7 @@ class Group {
   #isCalling({ use, owner }: SessionRecordSet): boolean {
     if (use.open === 0 || !owner || owner.liveness === 'dead') return false;
     if (owner.liveness === 'alive') return true;
-    return this.#now - owner.heartbeatAt.getTime() < SILENCE;
+    return this.#now - owner.heartbeatAt.getTime() < HEARTBEAT_TIMEOUT_MS;
   }
 
   #seenBusyAt(member: SessionRecordSet): number {

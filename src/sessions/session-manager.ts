@@ -4,13 +4,14 @@ import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtim
 import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from './stop-session.ts';
 
 /** Maximum time until aborted messages have ended, in milliseconds. */
-const ABORTED_END_MS = 200;
+const ABORTED_CALLS_TIMEOUT_MS = 200;
 
 /** Milliseconds for aborted stops to fail and to be recorded. */
-const LAST_WORDS = 200;
+const ABORTED_STOP_TIMEOUT_MS = 200;
 
 /** Reason if AgentCore returns 404 for the sent id, but the microVM may have another id. */
-const UNKNOWN = 'AgentCore knows no session by the id that was sent, and its own was never learnt';
+const UNKNOWN_ID_REASON =
+  'AgentCore knows no session by the id that was sent, and its own was never learnt';
 
 /** Maximum number of superseded sessions to stop when the program ends. */
 const MAX_SUPERSEDED = 100;
@@ -82,7 +83,7 @@ export class SessionManager {
     // The stop must be the last request of a session.
     const ended = Promise.race([
       Promise.all(sessions.map((session) => session.idle())),
-      delay(ABORTED_END_MS, undefined, { ref: false }),
+      delay(ABORTED_CALLS_TIMEOUT_MS, undefined, { ref: false }),
     ]);
     for (const session of sessions) this.#track(ended.then(() => this.#stop(session, round)));
   }
@@ -110,7 +111,7 @@ export class SessionManager {
     await Promise.race([stopped, aborted]);
     clearTimeout(timer);
     // Aborted stops must still be recorded.
-    if (this.#abort.signal.aborted) await Promise.race([stopped, delay(LAST_WORDS)]);
+    if (this.#abort.signal.aborted) await Promise.race([stopped, delay(ABORTED_STOP_TIMEOUT_MS)]);
   }
 
   #track(work: Promise<void>): void {
@@ -127,7 +128,7 @@ export class SessionManager {
     const result = ofOwn.how === 'gone' ? await this.#stopAny(shared, round) : ofOwn;
     if (result.how === 'failed') this.#stopFailed(session, result.reason, round);
     else if (result.how === 'gone' && !session.isIdentified)
-      this.#stopFailed(session, UNKNOWN, round);
+      this.#stopFailed(session, UNKNOWN_ID_REASON, round);
     else session.stopped((own.length > 0 ? ofOwn : result).how === 'gone');
   }
 

@@ -184,7 +184,7 @@ interface ReadSessions {
 export async function readSessions(options: {
   /** Path of the journal. */
   readonly folder: string;
-  readonly lifecycles: Pick<LifecycleCache, 'of'>;
+  readonly lifecycles: Pick<LifecycleCache, 'resolve'>;
   readonly now: () => number;
   /** Called for each record. */
   readonly onRecord?: OnRecord;
@@ -208,7 +208,7 @@ export async function readSessions(options: {
     }))
     .filter(hasTimes)
     .filter((session) => isIncluded(session, unlisted));
-  const toLifecycle = await lifecycles.of(getLifecycleSubjects(sessions, now()));
+  const toLifecycle = await lifecycles.resolve(getLifecycleSubjects(sessions, now()));
   return { entries: buildSessionList(sessions, toLifecycle, now()), problems };
 }
 

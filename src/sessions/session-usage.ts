@@ -1,10 +1,10 @@
+import type { JournalRecord } from '../state/journal/records.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
 /**
  * Computes from journal records when each session was used, how many microVMs it had, and how long
  * they ran. Cost and timeouts are based on these times.
  */
-
-import type { JournalRecord } from '../state/journal/records.ts';
-import type { Lifecycle } from './lifecycle.ts';
 
 /** The known use of one runtime session. Times are milliseconds since 1970. */
 interface LifeFacts {
@@ -118,7 +118,7 @@ const NO_USE: SessionUse = { spans: [], lastBegin: -Infinity, ends: [], open: 0 
 const MERGE_GAP_MS = 60_000;
 
 /** Maximum milliseconds between the start of activity and its record. */
-const WRITTEN_AFTER = 1_000;
+const MAX_RECORD_DELAY_MS = 1_000;
 
 /**
  * Collects the times of use of each session from records. `SessionFacts` have only the first and
@@ -174,7 +174,7 @@ export class SessionActivityIndex {
   #busy(session: string, at: number, open: number): void {
     const since = this.#busySince.get(session) ?? (open > 0 ? at : undefined);
     if (since !== undefined) {
-      this.#used(session, { from: since, to: Math.max(since, at) }, since - WRITTEN_AFTER);
+      this.#used(session, { from: since, to: Math.max(since, at) }, since - MAX_RECORD_DELAY_MS);
     }
     if (open === 0 || since === undefined) this.#busySince.delete(session);
     else this.#busySince.set(session, since);

@@ -1,5 +1,3 @@
-/** Stops one or several runtime sessions, with the profile and role of their records. */
-
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -34,6 +32,8 @@ import { ConnectionThrottle, post, type RequestTarget, toRequestTarget } from '.
 import type { SessionOrigin } from '../state/journal/records.ts';
 import { isAwsEndpoint, type LifecycleSubject } from './lifecycle.ts';
 import type { SessionInfo } from './session-info.ts';
+
+/** Stops one or several runtime sessions, with the profile and role of their records. */
 
 /** Timeout of one stop with all attempts, in milliseconds. */
 export const STOP_TIMEOUT_MS = 20_000;
@@ -321,7 +321,7 @@ async function stopRecorded(
     if (result.how !== 'failed') return result;
     if (signal.aborted) return createFailedResult('interrupted');
     const lacksToken = entry.authorization !== undefined && !target.fallback;
-    return lacksToken ? withNeed(result, entry.authorization) : result;
+    return lacksToken ? addMissingSettings(result, entry.authorization) : result;
   } catch (cause) {
     return createFailedResult(getErrorMessage(cause), cause);
   }
@@ -334,7 +334,7 @@ function describeUnknownId({ mayBillUntil }: SessionInfo): string {
 }
 
 /** Adds the missing settings to the reason, because only IAM credentials were tried. */
-function withNeed(
+function addMissingSettings(
   result: StopResult & { readonly how: 'failed' },
   authorization: SessionInfo['authorization'],
 ): StopResult {

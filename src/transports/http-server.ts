@@ -213,7 +213,7 @@ export class HttpServerTransport {
       }
       return;
     }
-    const exchange = { signal: new AbortController().signal, sender: NOBODY };
+    const exchange = { signal: new AbortController().signal, sender: NO_SENDER };
     this.#options.server.notify(notification, exchange).catch((thrown) => {
       this.#options.log(
         'warning',
@@ -244,7 +244,7 @@ export class HttpServerTransport {
 }
 
 /** Sender of a client notification. Without an open request, nothing can be sent back. */
-const NOBODY: Peer = {
+const NO_SENDER: Peer = {
   request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
   notify: () => Promise.resolve(),
 };
@@ -294,7 +294,7 @@ const MAX_ANSWER_TIME_MS = 10 * 60_000;
 /** The server's open requests to the client, by the id on the client's side. */
 class PendingServerRequests {
   #last = 0;
-  readonly #open = new Map<string, Question>();
+  readonly #open = new Map<string, PendingServerRequest>();
   readonly #outbox: Outbox;
 
   constructor(outbox: Outbox) {
@@ -352,7 +352,7 @@ class PendingServerRequests {
   }
 
   /** Finds the server request that a response answers. */
-  answeredBy(response: JsonRpcResponse): Question | undefined {
+  answeredBy(response: JsonRpcResponse): PendingServerRequest | undefined {
     return this.#open.get(response.id?.key ?? '');
   }
 
@@ -378,7 +378,7 @@ class PendingServerRequests {
 }
 
 /** An open server request. */
-interface Question {
+interface PendingServerRequest {
   readonly call: HttpServerCall;
   readonly answer: (response: JsonRpcResponse) => void;
   readonly fail: (error: Error) => void;

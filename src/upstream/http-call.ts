@@ -86,7 +86,7 @@ export class HttpCall {
   /** Ends the call at once. `run` rejects with `reason`. */
   end(reason: Error): void {
     this.#abort.abort(reason);
-    this.#takeBackQuestions();
+    this.#cancelServerRequests();
   }
 
   /**
@@ -123,21 +123,24 @@ export class HttpCall {
         return answer(sent);
       }
       this.#reply = sent;
-      await this.#hear(sent, answer);
+      await this.#readMessages(sent, answer);
       // If the server sends one message per POST, this POST ended with a server request. The call
       // continues after the response to it.
       while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
       this.#answerMisaddressed(answer);
-      if (this.#options.endsSession) this.#takeBackQuestions();
+      if (this.#options.endsSession) this.#cancelServerRequests();
     } catch (thrown) {
-      this.#takeBackQuestions();
+      this.#cancelServerRequests();
       throw thrown;
     } finally {
       this.#reply?.discard();
     }
   }
 
-  async #hear(reply: HttpReply, answer: (response: JsonRpcResponse) => void): Promise<void> {
+  async #readMessages(
+    reply: HttpReply,
+    answer: (response: JsonRpcResponse) => void,
+  ): Promise<void> {
     for await (const message of readReplyMessages(
       reply,
       this.#options.messageLimit,
@@ -161,7 +164,7 @@ export class HttpCall {
         this.#answered = true;
         answer(message);
         // The session may be stopped from now on.
-        if (this.#options.endsSession) this.#takeBackQuestions();
+        if (this.#options.endsSession) this.#cancelServerRequests();
         return this.#lingerFor(ANSWERED_LINGER);
       case 'request': {
         this.#begin(this.#serve(message, answer));
@@ -263,7 +266,7 @@ export class HttpCall {
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
     }
     try {
-      await this.#hear(reply, answer);
+      await this.#readMessages(reply, answer);
     } catch (thrown) {
       this.end(thrown as Error);
     } finally {
@@ -306,7 +309,7 @@ export class HttpCall {
       this.end(reason);
       return;
     }
-    this.#takeBackQuestions();
+    this.#cancelServerRequests();
     this.#lingerFor(CANCELLED_LINGER, reason);
     tell(replaceValueAt(notification, ['params', 'requestId'], request.id.token)).catch((thrown) =>
       log('warning', `Could not cancel a request: ${getErrorMessage(thrown)}`),
@@ -314,7 +317,7 @@ export class HttpCall {
   }
 
   /** Cancels server requests at the client when their responses are no longer needed. */
-  #takeBackQuestions(): void {
+  #cancelServerRequests(): void {
     for (const request of this.#serverRequests.values()) request.abort(new CancelledError());
   }
 

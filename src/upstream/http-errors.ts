@@ -34,7 +34,7 @@ export interface ErrorContext extends Caller {
 }
 
 /** Descriptions by exception name, more exact than the status (source: AWS "Common Errors"). */
-const NAMED: Readonly<Record<string, Pick<StatusDescription, 'what' | 'todo'>>> = {
+const DESCRIPTIONS_BY_NAME: Readonly<Record<string, Pick<StatusDescription, 'what' | 'todo'>>> = {
   ExpiredTokenException: {
     what: 'The AWS credentials have expired',
     todo: 'sign in again (for an SSO profile: aws sso login) and repeat the call',
@@ -87,8 +87,12 @@ export async function describeErrorReply(
         refusals,
       );
   const meaning = isOfServer
-    ? OF_SERVER
-    : { ...getStatusDescription(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
+    ? MCP_SERVER_ERROR
+    : {
+        ...getStatusDescription(reply.status, refusals),
+        ...DESCRIPTIONS_BY_NAME[facts.name ?? ''],
+        ...ofCaller,
+      };
   const detail = ofCaller?.detail ?? words ?? facts.name;
   throw new AgentCoreError(
     'upstream',
@@ -104,7 +108,7 @@ export async function describeErrorReply(
 }
 
 /** Description of an error from the MCP server in the microVM. Its own message has the cause. */
-const OF_SERVER: StatusDescription = {
+const MCP_SERVER_ERROR: StatusDescription = {
   code: ErrorCode.internalError,
   what: 'The MCP server in the runtime refused the request',
   todo: "check the server's settings and its CloudWatch logs",
@@ -303,7 +307,7 @@ export function isUnknownSessionError(thrown: unknown): boolean {
 }
 
 /** Like {@link isUnknownSessionError}, for a rejection by a JSON-RPC error. */
-export function isRefusedError(response: JsonRpcResponse): boolean {
+export function isUnknownSessionResponse(response: JsonRpcResponse): boolean {
   const code = response.error?.code;
   return (
     code === ErrorCode.connectionFailed ||

@@ -19,7 +19,7 @@ import { getProtocolEra, isSubscriptionRequest, withoutEmptyCursor } from '../mc
 import type { CallInfo, Peer, RequestContext } from '../relay/peer.ts';
 import type { ToolHeaderCatalog } from '../relay/tool-catalog.ts';
 import { HttpCall } from './http-call.ts';
-import { isRefusedError, isUnknownId, isUnknownSessionError } from './http-errors.ts';
+import { isUnknownId, isUnknownSessionError, isUnknownSessionResponse } from './http-errors.ts';
 import type { OutgoingMessage, Upstream, UpstreamSession } from './upstream.ts';
 
 /** Maximum bytes of a reply without an expected response. */
@@ -133,7 +133,7 @@ export class HttpSession implements Peer {
         throw thrown;
       },
     );
-    if (isOffered && (!response || isRefusedError(response))) {
+    if (isOffered && (!response || isUnknownSessionResponse(response))) {
       onOfferRefused();
       isOffered = false;
       response = await this.#call(request, context, undefined);
@@ -182,7 +182,7 @@ export class HttpSession implements Peer {
       if (!response.error) this.#hasAnswered = true;
       return withoutEmptyCursor(sent, response);
     } catch (thrown) {
-      settle(session, attempt, thrown, request.method);
+      recordFailedAttempt(session, attempt, thrown, request.method);
       throw thrown;
     } finally {
       this.#calls.delete(call);
@@ -249,7 +249,7 @@ export class HttpSession implements Peer {
       };
       return (await this.#invoke(invocation, undefined, attempt)) as HttpReply;
     } catch (thrown) {
-      settle(this.session, attempt, thrown);
+      recordFailedAttempt(this.session, attempt, thrown);
       throw thrown;
     } finally {
       delivered();
@@ -293,7 +293,7 @@ export class HttpSession implements Peer {
     if (callInfo) callInfo.attempts++;
     try {
       const reply = await upstream.invoke({ ...invocation, session, onSend });
-      if (callInfo) follow(callInfo, reply, session);
+      if (callInfo) recordReplyIds(callInfo, reply, session);
       const isSuccess = reply.status >= 200 && reply.status < 300;
       return isSuccess ? reply : await upstream.readRefusal(reply, request);
     } catch (thrown) {
@@ -325,7 +325,7 @@ interface Attempt {
 }
 
 /** Records whether a failed attempt may have started the session. */
-function settle(
+function recordFailedAttempt(
   session: UpstreamSession,
   { isSent }: Attempt,
   thrown: unknown,
@@ -351,7 +351,11 @@ function isRefusedByPlatform({ error }: JsonRpcResponse): boolean {
 }
 
 /** Records the session, the ids assigned by AWS, and `Retry-After` of an attempt. */
-function follow(callInfo: CallInfo, { headers }: HttpReply, session: UpstreamSession): void {
+function recordReplyIds(
+  callInfo: CallInfo,
+  { headers }: HttpReply,
+  session: UpstreamSession,
+): void {
   callInfo.session = session.key;
   callInfo.retryAfter = parseRetryAfter(getHeaderText(headers['retry-after']));
   callInfo.requestId = getHeaderText(headers['x-amzn-requestid']);

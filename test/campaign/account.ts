@@ -56,7 +56,7 @@ export async function takeAccount(
     folder: journal,
     // The campaign's own timeouts are short. With AgentCore's defaults, all sessions count as
     // billed.
-    lifecycles: { of: async () => () => DEFAULT_LIFECYCLE },
+    lifecycles: { resolve: async () => () => DEFAULT_LIFECYCLE },
     now: Date.now,
   });
   const { microVms } = local;

@@ -38,7 +38,7 @@ class ControlPlane {
       now: () => this.now,
       ...(timeoutMs !== undefined && { timeoutMs }),
     });
-    return (await lifecycles.of([subject]))(subject);
+    return (await lifecycles.resolve([subject]))(subject);
   }
 }
 
@@ -140,6 +140,6 @@ describe('the lifecycle of a runtime', () => {
       read: async () => TEN_MINUTES,
       now: Date.now,
     });
-    expect((await lifecycles.of([AWS]))(AWS)).toMatchObject({ source: 'runtime' });
+    expect((await lifecycles.resolve([AWS]))(AWS)).toMatchObject({ source: 'runtime' });
   });
 });

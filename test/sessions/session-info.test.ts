@@ -47,7 +47,7 @@ async function entriesOf(
   for (const file of files) state.write(file);
   const { entries, problems } = await readSessions({
     folder: state.journal,
-    lifecycles: { of: async () => () => lifecycle },
+    lifecycles: { resolve: async () => () => lifecycle },
     now: () => NOW,
   });
   expect(problems).toEqual([]);

@@ -1,10 +1,10 @@
-/** Bearer tokens: their cache, their syntax and claims, and the command that prints one. */
-
 import { createHash } from 'node:crypto';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { runCommand } from '../../base/exec.ts';
 import { createCredentialsError } from '../credentials/errors.ts';
+
+/** Bearer tokens: their cache, their syntax and claims, and the command that prints one. */
 
 /** Start the background refresh this many milliseconds before expiry. */
 const RENEW_BEFORE = 5 * 60 * 1000;

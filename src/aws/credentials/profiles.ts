@@ -1,5 +1,3 @@
-/** Lists and describes the profiles of the shared files, and watches the files for changes. */
-
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../base/environment.ts';
@@ -17,6 +15,8 @@ import {
   readProfileFiles,
   type Section,
 } from '../shared-config.ts';
+
+/** Lists and describes the profiles of the shared files, and watches the files for changes. */
 
 /** Milliseconds between polls of the files, for systems that do not report every change. */
 const POLL_EVERY = 2_000;

@@ -21,7 +21,7 @@ const SEARCH_TIMEOUT_MS = 60_000;
 const PROMPT_TIMEOUT_MS = 180_000;
 
 /** Milliseconds before the next check of unusable files. */
-const LOOK_AGAIN = 5_000;
+const RECHECK_INTERVAL_MS = 5_000;
 
 /** Maximum searches while a file is being written, and the milliseconds between them. */
 const WRITE_ATTEMPTS = 4;
@@ -215,7 +215,7 @@ class CachedCredentials {
         },
         (thrown) => {
           // The file may be incomplete or invalid. In both cases, keep the current credentials.
-          this.#nextLook = Date.now() + LOOK_AGAIN;
+          this.#nextLook = Date.now() + RECHECK_INTERVAL_MS;
           this.#stamp = '';
           this.#failedStamp = getFileFingerprint(this.#files);
           this.#warn(

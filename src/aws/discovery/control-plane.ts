@@ -210,7 +210,7 @@ export async function readRuntimes(
   onChange: (runtimes: readonly DiscoveredRuntime[]) => void,
 ): Promise<readonly DiscoveredRuntime[] | undefined> {
   const { reader, home } = context;
-  const known = new Shelf(onChange);
+  const known = new ItemList(onChange);
   const pages = mapPages(reader.runtimes(), (summary) => toRuntime(summary, home));
   if (!(await list(context, 'ListAgentRuntimes', pages, known))) return undefined;
   await Promise.all([
@@ -234,7 +234,7 @@ export async function readGateways(
   onChange: (gateways: readonly DiscoveredGateway[]) => void,
 ): Promise<readonly DiscoveredGateway[] | undefined> {
   const { reader, home } = context;
-  const known = new Shelf(onChange);
+  const known = new ItemList(onChange);
   const pages = mapPages(reader.gateways(), (summary) => toGateway(summary, home));
   if (!(await list(context, 'ListGateways', pages, known))) return undefined;
   await readDetails(context, 'GetGateway', known, async ({ id }) =>
@@ -244,7 +244,7 @@ export async function readGateways(
 }
 
 /** The items read so far, in list order. */
-class Shelf<T extends Named> {
+class ItemList<T extends Named> {
   readonly #items = new Map<string, T>();
   readonly #onChange: (items: readonly T[]) => void;
 
@@ -272,7 +272,7 @@ async function list<T extends Named>(
   context: ReadingContext,
   api: string,
   pages: AsyncIterable<readonly T[]>,
-  known: Shelf<T>,
+  known: ItemList<T>,
 ): Promise<boolean> {
   let hasPage = false;
   try {
@@ -297,7 +297,7 @@ async function list<T extends Named>(
 async function readDetails<T extends Named>(
   context: ReadingContext,
   api: string,
-  known: Shelf<T>,
+  known: ItemList<T>,
   ask: (item: T) => Promise<Partial<T>>,
 ): Promise<void> {
   await forEachConcurrent(known.all, READ_CONCURRENCY, async (item) => {

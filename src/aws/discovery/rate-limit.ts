@@ -1,5 +1,5 @@
 import type { Timing } from '../../base/async.ts';
-import { isPassing, isThrottling } from '../sdk-errors.ts';
+import { isThrottling, isTransient } from '../sdk-errors.ts';
 
 /** API calls per second, for an account and region (source: AgentCore's quotas). */
 const LISTS_PER_SECOND = 5;
@@ -45,7 +45,7 @@ export class RateLimiter {
       } catch (thrown) {
         signal.throwIfAborted();
         const isThrottled = isThrottling(thrown);
-        const most = isThrottled ? THROTTLED_TRIES : isPassing(thrown) ? FAILED_TRIES : 1;
+        const most = isThrottled ? THROTTLED_TRIES : isTransient(thrown) ? FAILED_TRIES : 1;
         if (tries >= most) throw thrown;
         const pause = this.#pauseAfter(tries);
         // Pause all calls, because the waiting ones would be throttled too.

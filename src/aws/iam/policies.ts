@@ -1,7 +1,7 @@
-/** Creates minimal IAM policies and trust policies for the use of runtimes and gateways. */
-
 import { AgentCoreError } from '../../base/errors.ts';
 import type { GatewayArn, RuntimeArn } from '../arn.ts';
+
+/** Creates minimal IAM policies and trust policies for the use of runtimes and gateways. */
 
 /** A runtime and the invoked endpoint. */
 interface RuntimeTarget {

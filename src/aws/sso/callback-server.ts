@@ -17,7 +17,7 @@ export interface CallbackAnswer {
 }
 
 /** Local server for the sign-in redirect. It has one path and accepts one callback. */
-export class Loopback {
+export class CallbackServer {
   readonly redirectUri: string;
   /** Never rejects. The caller must set a timeout. */
   readonly answer: Promise<CallbackAnswer>;
@@ -37,11 +37,11 @@ export class Loopback {
   }
 
   /** @param state A secret for the opened page, returned in the callback. */
-  static async listen(state: string): Promise<Loopback> {
+  static async listen(state: string): Promise<CallbackServer> {
     const server = createServer();
     server.listen(0, HOST);
     await once(server, 'listening');
-    return new Loopback(server, state);
+    return new CallbackServer(server, state);
   }
 
   close(): void {

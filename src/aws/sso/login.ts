@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { rejectOnAbort } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
-import { type CallbackAnswer, Loopback } from './callback-server.ts';
+import { type CallbackAnswer, CallbackServer } from './callback-server.ts';
 import { Oidc } from './oidc-client.ts';
 import { getOAuthErrorCode } from './service-client.ts';
 import {
@@ -108,7 +108,7 @@ async function loginByBrowser(
   const state = randomUUID();
   const codeVerifier = randomBytes(32).toString('base64url');
   const challenge = createHash('sha256').update(codeVerifier).digest('base64url');
-  const loopback = await Loopback.listen(state).catch(() => undefined);
+  const loopback = await CallbackServer.listen(state).catch(() => undefined);
   if (!loopback) return undefined;
   try {
     const { redirectUri } = loopback;
@@ -139,7 +139,7 @@ async function loginByBrowser(
 }
 
 async function waitForCallback(
-  loopback: Loopback,
+  loopback: CallbackServer,
   session: SsoSession,
   signal: AbortSignal,
 ): Promise<CallbackAnswer> {

@@ -1,10 +1,10 @@
-/** Connects SDK clients of Identity Center, and makes calls with a timeout and clear errors. */
-
 import { rejectOnAbort } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { readServiceSettings, type ServiceSettings } from '../endpoints.ts';
 import { createSdkRequestHandler } from '../sdk-client.ts';
 import type { SsoContext, SsoSession } from './sso-session.ts';
+
+/** Connects SDK clients of Identity Center, and makes calls with a timeout and clear errors. */
 
 /** Maximum milliseconds of a call, including retries. */
 const CALL_TIME = 25_000;

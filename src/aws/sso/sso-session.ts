@@ -1,5 +1,3 @@
-/** Finds the SSO sessions of the shared files, and defines the context of logins to them. */
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError } from '../../base/errors.ts';
@@ -14,6 +12,8 @@ import {
   readProfileFiles,
   type Section,
 } from '../shared-config.ts';
+
+/** Finds the SSO sessions of the shared files, and defines the context of logins to them. */
 
 /** An access portal of IAM Identity Center, as configured in the shared files. */
 export interface SsoSession {

@@ -1,5 +1,3 @@
-/** Reads and writes the SSO token cache, which the AWS CLI and all SDKs share. */
-
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
@@ -8,6 +6,8 @@ import type { Environment } from '../../base/environment.ts';
 import { ensurePrivateDirectory, replaceFile } from '../../base/files.ts';
 import { getHomeDirectory } from '../shared-config.ts';
 import { getClock, type SsoContext, type SsoSession } from './sso-session.ts';
+
+/** Reads and writes the SSO token cache, which the AWS CLI and all SDKs share. */
 
 /** An OAuth client registration. The client is public, so its secret proves nothing. */
 export interface Registration {

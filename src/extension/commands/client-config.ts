@@ -1,5 +1,3 @@
-// Configuration files of other MCP clients: where they are, and how a server is added to one.
-
 import { lstat, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, posix, win32 } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -17,6 +15,8 @@ import { AgentCoreError, describeFileError } from '../../base/errors.ts';
 import { replaceFile } from '../../base/files.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import { createServerEnvironment, type ServerEnvironment } from '../settings/server-environment.ts';
+
+// Configuration files of other MCP clients: where they are, and how a server is added to one.
 
 /** A server in a client's configuration. */
 export interface ServerSnippet {

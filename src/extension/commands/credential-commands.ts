@@ -1,5 +1,3 @@
-// Commands to sign in, to sign out, and to add profiles and SSO sessions to the AWS config file.
-
 import * as vscode from 'vscode';
 import type { Account } from '../../aws/sso/portal-client.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
@@ -15,6 +13,8 @@ import { showError } from '../ui/errors.ts';
 import { openAwsLogin, signIn } from '../ui/sign-in.ts';
 import { askText, BACK, type FlowStep, type InputQuestion, pick, runWizard } from '../ui/wizard.ts';
 import { formatLogin, SHOW_FAILURE } from '../views/credentials-view.ts';
+
+// Commands to sign in, to sign out, and to add profiles and SSO sessions to the AWS config file.
 
 /** Sign-out timeout in milliseconds. */
 const SIGN_OUT_TIMEOUT_MS = 30_000;

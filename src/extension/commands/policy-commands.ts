@@ -1,5 +1,3 @@
-// Commands on policies: the check of policy documents, and approvals of calls.
-
 import { basename, normalize } from 'node:path';
 import * as vscode from 'vscode';
 import type { Environment } from '../../base/environment.ts';
@@ -13,6 +11,8 @@ import { Commands } from '../settings/contributions.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { CommandRegistry, LogChannel } from '../ui/command-registry.ts';
 import { formatToolName, REVIEW } from '../views/sessions-view.ts';
+
+// Commands on policies: the check of policy documents, and approvals of calls.
 
 /** Registers the check of policy documents, by command and on save. */
 export function registerPolicies(

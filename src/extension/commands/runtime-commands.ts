@@ -1,5 +1,3 @@
-// Commands on one runtime: change a field, remove it, and copy or open related data.
-
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
@@ -22,6 +20,8 @@ import { SHOW_PROBLEM } from '../views/runtime-tree-items.ts';
 import type { RuntimesView } from '../views/runtimes-view.ts';
 import { pickEntry, resolveCommandTarget } from './command-target.ts';
 import { stop } from './session-commands.ts';
+
+// Commands on one runtime: change a field, remove it, and copy or open related data.
 
 /** Registers the commands on one entry. */
 export function registerRuntimeCommands(

@@ -1,5 +1,3 @@
-// Registration of the commands to add, edit and install runtimes.
-
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
@@ -31,6 +29,8 @@ import { askText, BACK } from '../ui/wizard.ts';
 import { pickEntry, resolveCommandTarget } from './command-target.ts';
 import { registerInstallForOtherClient } from './install-client-commands.ts';
 import { registerRuntimeCommands } from './runtime-commands.ts';
+
+// Registration of the commands to add, edit and install runtimes.
 
 /** Registers the commands that add or edit an entry with a wizard. */
 function registerSetupCommands(commands: CommandRegistry, parts: SetupParts): void {

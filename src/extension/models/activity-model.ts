@@ -1,5 +1,3 @@
-// The data of the Replay Log view: policy decisions from the audit, log entries and their filter.
-
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
@@ -8,6 +6,8 @@ import { formatRecord, getRecordTime, isWanted } from '../../sessions/format.ts'
 import type { Audited, RecentAudit } from '../../state/audit/recent.ts';
 import type { AuditedRequest } from '../../state/audit/records.ts';
 import type { JournalRecord, ProgramRecord } from '../../state/journal/records.ts';
+
+// The data of the Replay Log view: policy decisions from the audit, log entries and their filter.
 
 /** Debounce in milliseconds, after a change of the audit directory. */
 const DEBOUNCE_MS = 300;

@@ -1,6 +1,3 @@
-// Discovery of runtimes and gateways for the view "Runtimes". A scope is an account in one region,
-// given by its credentials; the code also calls it a place.
-
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { DiscoveredScope, Discovery } from '../../aws/discovery/discovery.ts';
@@ -13,7 +10,10 @@ import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { DiscoverySettings } from '../settings/window-settings.ts';
 import { getRegion, toAssumeRole } from './identities-model.ts';
 
-interface Look {
+// Discovery of runtimes and gateways for the view "Runtimes". A scope is an account in one region,
+// given by its credentials; the code also calls it a place.
+
+interface DiscoveryRun {
   /** Resolves when there are first results, or when the discovery ends. */
   readonly begun: Promise<void>;
   readonly ending: AbortController;
@@ -24,7 +24,7 @@ export class DiscoveryModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<DiscoveryScope>();
   readonly #found = new Map<string, DiscoveredScope>();
-  readonly #looks = new Map<string, Look>();
+  readonly #looks = new Map<string, DiscoveryRun>();
   #discovery: Promise<Discovery> | undefined;
 
   constructor(env: () => Environment) {

@@ -1,6 +1,3 @@
-// AWS identities and credentials for runtime entries: cached caller identities, and a credential
-// provider configured like the proxy's.
-
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { AssumeRole, CredentialPrompts } from '../../aws/credentials/options.ts';
@@ -8,6 +5,9 @@ import type { CredentialProvider } from '../../aws/credentials/provider.ts';
 import { getEnvironmentProfile } from '../../aws/shared-config.ts';
 import type { Environment } from '../../base/environment.ts';
 import type { EntryRole, RuntimeEntry } from '../settings/runtime-entry.ts';
+
+// AWS identities and credentials for runtime entries: cached caller identities, and a credential
+// provider configured like the proxy's.
 
 /** The credentials of an identity. Without a profile, they are those of the environment. */
 interface IdentityKey {
@@ -24,17 +24,17 @@ export type KnownIdentity =
  * Cache lifetime of an identity in milliseconds. If the credentials expire earlier, the entry does
  * too.
  */
-const GOOD_FOR = 15 * 60_000;
+const IDENTITY_TTL_MS = 15 * 60_000;
 
 /**
  * Cache lifetime of a failure in milliseconds. It is shorter, because the user can fix the cause.
  */
-const FAILED_FOR = 5 * 60_000;
+const FAILURE_TTL_MS = 5 * 60_000;
 
 /** Maximum number of identities. The oldest one is dropped first. */
 const MAX_IDENTITIES = 200;
 
-interface Held {
+interface CachedIdentity {
   readonly known: KnownIdentity;
   readonly until: number;
 }
@@ -43,7 +43,7 @@ interface Held {
 export class IdentitiesModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<void>();
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, CachedIdentity>();
   readonly #asking = new Map<string, Promise<KnownIdentity>>();
 
   constructor(env: () => Environment) {
@@ -120,8 +120,8 @@ export class IdentitiesModel implements vscode.Disposable {
     const now = Date.now();
     const expiresAt = Date.parse(known.identity?.expiresAt ?? '');
     const until = known.identity
-      ? Math.min(now + GOOD_FOR, expiresAt || Infinity)
-      : now + FAILED_FOR;
+      ? Math.min(now + IDENTITY_TTL_MS, expiresAt || Infinity)
+      : now + FAILURE_TTL_MS;
     this.#held.delete(key);
     this.#held.set(key, { known, until });
     const [oldest] = this.#held.keys();

@@ -18,7 +18,7 @@ export interface SessionsSnapshot {
 }
 
 /** Poll interval in milliseconds, if a session may be billed. */
-const LOOK_WHILE_BILLING = 5_000;
+const BILLING_POLL_INTERVAL_MS = 5_000;
 
 /** Poll interval in milliseconds, if no session may be billed. */
 const LOOK_OTHERWISE = 30_000;
@@ -151,7 +151,7 @@ export class SessionsModel implements vscode.Disposable {
   #wakeUp(): void {
     clearTimeout(this.#timer);
     const bills = this.#snapshot.entries.some(({ mayBill }) => mayBill);
-    const wait = bills ? LOOK_WHILE_BILLING : LOOK_OTHERWISE;
+    const wait = bills ? BILLING_POLL_INTERVAL_MS : LOOK_OTHERWISE;
     this.#timer = setTimeout(() => void this.refresh(), wait);
   }
 }

@@ -1,5 +1,3 @@
-// The user's consent to commands of a workspace, for example a token command in its settings.
-
 import * as vscode from 'vscode';
 import { AgentCoreError } from '../../base/errors.ts';
 import {
@@ -12,6 +10,8 @@ import { Settings } from '../settings/contributions.ts';
 import { isWorkspaceSetting } from '../settings/window-settings.ts';
 import type { PreparationStep } from './preparation.ts';
 import { escapeInvisible, Preview, wrapLines } from './preview.ts';
+
+// The user's consent to commands of a workspace, for example a token command in its settings.
 
 /** Internal command for a button: shows a workspace command for confirmation. */
 export const REVIEW_COMMAND = '_agentcore.reviewCommand';

@@ -1,5 +1,3 @@
-// Local AgentCores as child processes of this window. One is started before a server on it.
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,6 +14,8 @@ import {
 } from '../settings/window-settings.ts';
 import type { CommandConsent } from './command-consent.ts';
 import type { PreparationStep, StartVariables } from './preparation.ts';
+
+// Local AgentCores as child processes of this window. One is started before a server on it.
 
 /** The address and the runtimes of a running local AgentCore. */
 interface LocalEndpoint {
@@ -301,7 +301,7 @@ async function readText(path: string): Promise<string> {
 }
 
 /** Variables that would change the endpoint or the credentials. They are removed for the proxy. */
-const SET_ASIDE = [
+const REMOVED_VARIABLES = [
   'AWS_PROFILE',
   'AWS_DEFAULT_PROFILE',
   'AWS_SESSION_TOKEN',
@@ -330,7 +330,7 @@ export function createLocalVariables(endpoint: LocalEndpoint, runtime: string): 
       `The local AgentCore has no runtime "${runtime}": name one of ${names}`,
     );
   }
-  const nothing = Object.fromEntries(SET_ASIDE.map((name) => [name, null]));
+  const nothing = Object.fromEntries(REMOVED_VARIABLES.map((name) => [name, null]));
   return { ...nothing, ...env, AGENTCORE_AGENT_ARN: found.arn };
 }
 

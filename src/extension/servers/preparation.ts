@@ -1,6 +1,3 @@
-// Preparation of a server start: the sequence of steps, and the steps for credentials and window
-// settings.
-
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Environment } from '../../base/environment.ts';
@@ -8,6 +5,9 @@ import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { createEntryCredentials } from '../models/identities-model.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import { AWS_FILE_VARIABLES, createNetworkVariables } from '../settings/window-settings.ts';
+
+// Preparation of a server start: the sequence of steps, and the steps for credentials and window
+// settings.
 
 /** Environment variables to add when a server starts. VS Code does not store them. */
 export type StartVariables = Readonly<Record<string, string | null>>;

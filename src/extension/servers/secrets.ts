@@ -1,5 +1,3 @@
-// Secrets in VS Code's secret storage: OAuth client secrets and the key of the redaction vault.
-
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
@@ -9,6 +7,8 @@ import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import { isWorkspaceSetting } from '../settings/window-settings.ts';
 import type { CommandConsent } from './command-consent.ts';
 import type { PreparationStep, StartVariables } from './preparation.ts';
+
+// Secrets in VS Code's secret storage: OAuth client secrets and the key of the redaction vault.
 
 /** Internal command for a button: prompts for a missing client secret. */
 export const ENTER_SECRET = '_agentcore.enterClientSecret';

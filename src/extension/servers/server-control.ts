@@ -1,6 +1,3 @@
-// Starts, stops and restarts MCP servers in VS Code, and checks whether its settings allow MCP
-// servers.
-
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { createCallStatement } from '../../aws/iam/access-denied.ts';
@@ -12,6 +9,9 @@ import type { RuntimeStore } from '../settings/runtime-store.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
 import type { McpDefinitionProvider } from './definition-provider.ts';
 import { UserCancelledError } from './preparation.ts';
+
+// Starts, stops and restarts MCP servers in VS Code, and checks whether its settings allow MCP
+// servers.
 
 /** Timeouts and delays in milliseconds. */
 const TIMEOUTS_MS = {
@@ -103,7 +103,7 @@ export class ServerController {
   async stop(name: string): Promise<void> {
     this.#stops.set(name, this.#getStopCount(name) + 1);
     await vscode.commands.executeCommand(STOP, this.#getServerId(name));
-    const isGone = await this.#becomes(
+    const isGone = await this.#waitUntil(
       () => this.#running.getPids(name).length === 0,
       this.#timeoutsMs.stopped,
     );
@@ -184,7 +184,7 @@ export class ServerController {
       const deadline = Date.now() + this.#timeoutsMs.known;
       while (!runs() && prepared === undefined) {
         if (Date.now() >= deadline) throw createNotStartedError(name);
-        await this.#ask(name).catch((thrown) => {
+        await this.#requestStart(name).catch((thrown) => {
           // The preparation has already shown this error.
           if (prepared !== 'failed') throw thrown;
         });
@@ -195,10 +195,10 @@ export class ServerController {
       subscription.dispose();
     }
     if (prepared === 'cancelled' || prepared === 'failed') throw new UserCancelledError();
-    const wasAnswered = await this.#shakesHands(name, since, isStopped);
+    const wasAnswered = await this.#waitForHandshake(name, since, isStopped);
     // If the wait for `initialize` timed out, do not wait again.
     const timeoutsMs = wasAnswered ? this.#timeoutsMs.seen : 0;
-    await this.#becomes(() => runs() || isStopped(), timeoutsMs);
+    await this.#waitUntil(() => runs() || isStopped(), timeoutsMs);
     if (isStopped()) throw new UserCancelledError();
     if (runs()) return;
     throw new AgentCoreError(
@@ -216,9 +216,9 @@ export class ServerController {
    * @throws {AgentCoreError} `upstream` if the runtime answered with an error, `connection` if it
    *   could not be reached.
    */
-  async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
+  async #waitForHandshake(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
     const handshake = () => this.#running.findHandshake(name, since);
-    await this.#becomes(() => handshake() !== undefined || isStopped(), this.#timeoutsMs.seen);
+    await this.#waitUntil(() => handshake() !== undefined || isStopped(), this.#timeoutsMs.seen);
     if (isStopped()) throw new UserCancelledError();
     const { outcome, code } = handshake() ?? {};
     if (outcome === undefined) return false;
@@ -251,7 +251,7 @@ export class ServerController {
    * Requests a start from VS Code. Resolves when the tools are available, the start fails, or the
    * timeout passes.
    */
-  async #ask(name: string): Promise<void> {
+  async #requestStart(name: string): Promise<void> {
     const ending = new AbortController();
     const command = vscode.commands.executeCommand(START, this.#getServerId(name), {
       waitForLiveTools: true,
@@ -266,7 +266,7 @@ export class ServerController {
     }
   }
 
-  async #becomes(isSo: () => boolean, within: number): Promise<boolean> {
+  async #waitUntil(isSo: () => boolean, within: number): Promise<boolean> {
     const deadline = Date.now() + within;
     for (;;) {
       await this.#running.refresh();

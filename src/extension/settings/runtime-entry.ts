@@ -1,5 +1,3 @@
-// The setting `agentcore.runtimes`: its types and its parser.
-
 import {
   type GatewayArn,
   isGatewayArn,
@@ -10,6 +8,8 @@ import {
 import { getErrorMessage } from '../../base/errors.ts';
 import { canReceiveSecret } from '../../http/secure-url.ts';
 import { SESSION_MODES, type SessionMode } from '../../sessions/runtime-session.ts';
+
+// The setting `agentcore.runtimes`: its types and its parser.
 
 /** The target of an MCP server: a runtime or gateway on AWS, or a runtime of a local AgentCore. */
 type RuntimeTarget =
@@ -160,7 +160,7 @@ export function readEntry(item: unknown): RuntimeEntry {
       (target.kind === 'runtime' ? target.runtime.dataPlane : undefined),
   };
   fields.rejectOthers();
-  rejectWhatCannotBe(entry);
+  rejectInvalidCombinations(entry);
   return entry;
 }
 
@@ -169,7 +169,7 @@ export function readEntry(item: unknown): RuntimeEntry {
  *
  * @throws {InvalidField}
  */
-function rejectWhatCannotBe({ target, authorization, sessionMode }: RuntimeEntry): void {
+function rejectInvalidCombinations({ target, authorization, sessionMode }: RuntimeEntry): void {
   if (target.kind === 'gateway' && sessionMode === 'identity') {
     const why = 'is "identity", but a gateway has no sessions to share: use session or request';
     throw new InvalidField('sessionMode', why);
@@ -289,7 +289,7 @@ class InvalidField extends Error {
  * Fields whose values are omitted from messages. They can be confidential, and users paste messages
  * into reports.
  */
-const UNTOLD: ReadonlySet<string> = new Set(['externalId', 'command', 'tokenUrl']);
+const CONFIDENTIAL_FIELDS: ReadonlySet<string> = new Set(['externalId', 'command', 'tokenUrl']);
 
 /**
  * Reads the fields of an object in the settings. {@link rejectOthers} then rejects unknown fields.
@@ -396,7 +396,7 @@ class FieldReader {
 
   #wrong(field: string, value: unknown, expected: string): InvalidField {
     const shown = typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
-    const what = UNTOLD.has(field) ? 'is not valid' : `is ${shown}`;
+    const what = CONFIDENTIAL_FIELDS.has(field) ? 'is not valid' : `is ${shown}`;
     return new InvalidField(this.#prefix + field, `${what}, expected ${expected}`);
   }
 }

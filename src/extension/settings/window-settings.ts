@@ -1,12 +1,12 @@
-// VS Code settings other than the runtimes: AWS files, network, discovery, and paths in the
-// workspace.
-
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import type { Environment } from '../../base/environment.ts';
 import { CONFIRMED_PROCESSES } from '../../base/exec.ts';
 import { Settings } from './contributions.ts';
+
+// VS Code settings other than the runtimes: AWS files, network, discovery, and paths in the
+// workspace.
 
 /**
  * The environment of this window's programs: the environment of VS Code and the AWS file settings.

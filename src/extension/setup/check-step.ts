@@ -1,5 +1,3 @@
-// The check step of the setup: the caller's identity, and its permission to call the target.
-
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
@@ -27,6 +25,8 @@ import {
 import { addRecentRole } from './identity-steps.ts';
 import { type RuntimeDraft, toEntry } from './runtime-draft.ts';
 import type { CheckContext, SetupContext } from './setup-context.ts';
+
+// The check step of the setup: the caller's identity, and its permission to call the target.
 
 type Answer =
   | { readonly kind: 'continue' }

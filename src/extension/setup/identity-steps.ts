@@ -1,5 +1,3 @@
-// The caller steps of the setup: the profile and the role to assume.
-
 import * as vscode from 'vscode';
 import type { Profile } from '../../aws/credentials/profiles.ts';
 import { type RoleTarget, RoleTargets } from '../../aws/credentials/recent-roles.ts';
@@ -30,6 +28,8 @@ import {
   validateRoleArns,
 } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
+
+// The caller steps of the setup: the profile and the role to assume.
 
 type Answer =
   | { readonly kind: 'profile'; readonly profile: string | undefined }

@@ -1,6 +1,3 @@
-// The answers of the setup wizard, their conversion from and to entries, and the validation of
-// texts.
-
 import * as vscode from 'vscode';
 import {
   isGatewayArn,
@@ -22,6 +19,9 @@ import {
 } from '../settings/runtime-entry.ts';
 import type { WrittenEntry } from '../settings/runtime-store.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
+
+// The answers of the setup wizard, their conversion from and to entries, and the validation of
+// texts.
 
 /** The answers of the setup wizard so far. */
 export interface RuntimeDraft {

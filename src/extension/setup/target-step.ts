@@ -1,5 +1,3 @@
-// The target steps of the setup: a discovered runtime or gateway, an ARN, and the endpoint.
-
 import * as vscode from 'vscode';
 import { parseRuntimeArn } from '../../aws/arn.ts';
 import { getCallability, getTargetKind } from '../../aws/discovery/callability.ts';
@@ -41,6 +39,8 @@ import {
   pickScopeProfile,
 } from './scope-step.ts';
 import type { SetupContext } from './setup-context.ts';
+
+// The target steps of the setup: a discovered runtime or gateway, an ARN, and the endpoint.
 
 type Target = DiscoveredRuntime | DiscoveredGateway;
 

@@ -1,5 +1,3 @@
-// Error messages with buttons, and the remedies behind the buttons.
-
 import * as vscode from 'vscode';
 import {
   type AccessDenial,
@@ -16,6 +14,8 @@ import { ENTER_SECRET } from '../servers/secrets.ts';
 import { Commands } from '../settings/contributions.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import { getWindowEnvironment } from '../settings/window-settings.ts';
+
+// Error messages with buttons, and the remedies behind the buttons.
 
 /**
  * Shows an error message with a button for each remedy.

@@ -1,5 +1,3 @@
-// Texts for display: identities, profiles, logins and sessions.
-
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { ProfileKind } from '../../aws/credentials/profiles.ts';
@@ -7,6 +5,8 @@ import { formatCost } from '../../aws/pricing.ts';
 import { formatDuration, formatTime, sanitizeForTerminal } from '../../base/format.ts';
 import { formatRuntimeName, formatSessionNotes } from '../../sessions/format.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
+
+// Texts for display: identities, profiles, logins and sessions.
 
 /** Formats a name, its facts and additional sentences as a Markdown tooltip. */
 export function createTooltip(

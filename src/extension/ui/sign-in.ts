@@ -1,6 +1,3 @@
-// Sign-in to AWS in this window: SSO with a browser or a code, MFA codes, and `aws login` in a
-// terminal.
-
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { LoginPrompts, SignInCode, SsoChoice, SsoSession } from '../../aws/sso/sso-session.ts';
@@ -9,6 +6,9 @@ import type { WorkspaceCommand } from '../../base/exec.ts';
 import { UserCancelledError } from '../servers/preparation.ts';
 import { getWorkspaceAwsFiles } from '../settings/window-settings.ts';
 import { formatMissingLogin } from './labels.ts';
+
+// Sign-in to AWS in this window: SSO with a browser or a code, MFA codes, and `aws login` in a
+// terminal.
 
 /** Sign-in timeout in milliseconds. */
 const SIGN_IN_TIMEOUT_MS = 10 * 60_000;

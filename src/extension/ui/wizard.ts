@@ -1,7 +1,7 @@
-// Questions to the user as Quick Picks and input boxes, and a wizard for several questions.
-
 import * as vscode from 'vscode';
 import { UserCancelledError } from '../servers/preparation.ts';
+
+// Questions to the user as Quick Picks and input boxes, and a wizard for several questions.
 
 /** The common properties of all questions. */
 interface Question {

@@ -1,5 +1,3 @@
-// The Replay Log view, its item texts, and read-only documents for single records.
-
 import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 import { getErrorMessage } from '../../base/errors.ts';
@@ -19,6 +17,8 @@ import {
 import type { SessionsModel } from '../models/sessions-model.ts';
 import { Commands, Contexts, Views } from '../settings/contributions.ts';
 
+// The Replay Log view, its item texts, and read-only documents for single records.
+
 /** Entries that remain in memory after a trim. A trim follows at twice this number. */
 const MAX_ENTRIES = 5_000;
 
@@ -26,7 +26,7 @@ const MAX_ENTRIES = 5_000;
 const MAX_SHOWN_ENTRIES = 500;
 
 /** Milliseconds. For this time, the watch can repeat a record from the first read. */
-const OVERLAP = 60_000;
+const OVERLAP_MS = 60_000;
 
 /** Debounce of the view in milliseconds. */
 const DEBOUNCE_MS = 200;
@@ -146,7 +146,7 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
       // The watch has already reported records written during the read.
       const known = new Set(this.#entries.map(getKey));
       const rest = read.filter((entry) => !known.has(getKey(entry)));
-      const since = Date.now() - OVERLAP;
+      const since = Date.now() - OVERLAP_MS;
       this.#expected = new Set(rest.filter(({ at }) => at > since).map(getKey));
       this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
       this.#journalProblem = this.#entries.length > 0 ? problems[0] : undefined;

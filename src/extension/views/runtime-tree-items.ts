@@ -1,5 +1,3 @@
-// The items of the view "Runtimes": label, description, tooltip and icon of each node.
-
 import * as vscode from 'vscode';
 import { getCallability } from '../../aws/discovery/callability.ts';
 import type { DiscoveredScope } from '../../aws/discovery/discovery.ts';
@@ -26,11 +24,13 @@ import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
 import { createTooltip, formatIdentity } from '../ui/labels.ts';
 
+// The items of the view "Runtimes": label, description, tooltip and icon of each node.
+
 /** Internal command of a problem item: shows the problem. */
 export const SHOW_PROBLEM = '_agentcore.showProblem';
 
 /** The state shown by an item in addition to its node. */
-interface Surroundings {
+interface ItemState {
   readonly placeOf: (name: string) => RunningPlace | undefined;
   readonly identityOf: (node: ConfiguredNode) => KnownIdentity | undefined;
   readonly found: (place: DiscoveryScope) => DiscoveredScope | undefined;
@@ -39,7 +39,7 @@ interface Surroundings {
   readonly now: number;
 }
 
-export function createRuntimeItem(node: RuntimeNode, around: Surroundings): vscode.TreeItem {
+export function createRuntimeItem(node: RuntimeNode, around: ItemState): vscode.TreeItem {
   switch (node.kind) {
     case 'configured':
       return createConfiguredItem(node, around);
@@ -60,7 +60,7 @@ export function createRuntimeItem(node: RuntimeNode, around: Surroundings): vsco
   }
 }
 
-function createConfiguredItem(node: ConfiguredNode, around: Surroundings): vscode.TreeItem {
+function createConfiguredItem(node: ConfiguredNode, around: ItemState): vscode.TreeItem {
   const { entry } = node;
   const place = around.placeOf(entry.name);
   const item = new vscode.TreeItem(entry.name);
@@ -89,7 +89,7 @@ function createBrokenItem(node: BrokenNode): vscode.TreeItem {
   return setDescription(item, vscode.l10n.t('cannot be used: {0}', reason));
 }
 
-function createScopeItem({ place }: ScopeNode, around: Surroundings): vscode.TreeItem {
+function createScopeItem({ place }: ScopeNode, around: ItemState): vscode.TreeItem {
   const found = around.found(place);
   const item = new vscode.TreeItem(
     formatScopeName(place),
@@ -108,7 +108,7 @@ function createScopeItem({ place }: ScopeNode, around: Surroundings): vscode.Tre
 
 function createDiscoveredItem(
   { place, target }: DiscoveredNode,
-  around: Surroundings,
+  around: ItemState,
 ): vscode.TreeItem {
   const { asServer } = getCallability(target);
   const hasEndpoints = target.kind === 'runtime' && (target.endpoints?.length ?? 0) > 0;

@@ -13,10 +13,10 @@ import {
 } from '../ui/labels.ts';
 
 /** Milliseconds. Sessions that ended earlier are hidden. */
-const RECENT = 24 * 3_600_000;
+const RECENT_MS = 24 * 3_600_000;
 
 /** Refresh interval for countdowns in milliseconds, while the view is visible. */
-const COUNT_EVERY = 10_000;
+const COUNTDOWN_INTERVAL_MS = 10_000;
 
 /**
  * The view "Sessions": pending approvals, sessions of all programs that may be billed, and sessions
@@ -71,7 +71,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     if (node) return node.kind === 'ended' ? node.entries.map(createSessionNode) : [];
     const { pending } = this.#approvals;
     const { entries } = this.#journal.snapshot;
-    const ended = entries.filter(hasEndedOfLate);
+    const ended = entries.filter(hasEndedRecently);
     const billing = entries.filter(({ mayBill }) => mayBill);
     this.#shape = serializeShape(entries);
     this.#billing = new Map(billing.map((entry) => [entry.id, { kind: 'session', entry }]));
@@ -124,7 +124,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     clearInterval(this.#timer);
     if (!isVisible) return;
     void this.#journal.refresh();
-    this.#timer = setInterval(() => this.#update(), COUNT_EVERY);
+    this.#timer = setInterval(() => this.#update(), COUNTDOWN_INTERVAL_MS);
   }
 }
 
@@ -141,7 +141,7 @@ interface ShownSession {
 function serializeShape(entries: readonly SessionInfo[]): string {
   return JSON.stringify([
     entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),
-    entries.filter(hasEndedOfLate).map(({ id }) => id),
+    entries.filter(hasEndedRecently).map(({ id }) => id),
   ]);
 }
 
@@ -179,8 +179,8 @@ function createEndedItem(entries: readonly SessionInfo[]): vscode.TreeItem {
   return item;
 }
 
-function hasEndedOfLate({ mayBill, endedAt }: SessionInfo): boolean {
-  return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT;
+function hasEndedRecently({ mayBill, endedAt }: SessionInfo): boolean {
+  return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT_MS;
 }
 
 /** Internal command: opens the dialog for the approval with the given id. */

@@ -1,7 +1,7 @@
-// Faults to inject: their schema, and the operations and methods that they can select.
-
 import * as z from 'zod';
 import { milliseconds } from './switches.ts';
+
+// Faults to inject: their schema, and the operations and methods that they can select.
 
 /** Errors of the platform, without signature errors. */
 const PLATFORM_ERROR_KINDS = [

@@ -1,7 +1,7 @@
-// The schema of identities: IAM Identity Center, access keys and roles.
-
 import * as z from 'zod';
 import { createKeyErrorMap, seconds } from './switches.ts';
+
+// The schema of identities: IAM Identity Center, access keys and roles.
 
 const YEAR_SECONDS = 31_536_000;
 

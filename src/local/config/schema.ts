@@ -1,6 +1,3 @@
-// The configuration of a local AgentCore: its schema, and its resolution to runtimes and gateways
-// with ids and ARNs.
-
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { AgentCoreError } from '../../base/errors.ts';
@@ -22,6 +19,9 @@ import {
   seconds,
   switchesInputSchema,
 } from './switches.ts';
+
+// The configuration of a local AgentCore: its schema, and its resolution to runtimes and gateways
+// with ids and ARNs.
 
 /** A gateway with its id and ARN. */
 export interface GatewayConfig {

@@ -1,6 +1,6 @@
-// Switches for uncertain behavior of AgentCore, and number types for durations.
-
 import * as z from 'zod';
+
+// Switches for uncertain behavior of AgentCore, and number types for durations.
 
 /** Maximum delay of a timer. With a longer delay, Node fires the timer immediately. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

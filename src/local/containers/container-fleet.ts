@@ -1,5 +1,3 @@
-// The containers of a local runtime, and the ports for them.
-
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -11,6 +9,8 @@ import type { LocalEvents } from '../core/events.ts';
 import type { PlatformError } from '../http/errors.ts';
 import { Container, type ContainerExit, waitUntilReady } from './container.ts';
 import { OrphanGuard } from './orphan-guard.ts';
+
+// The containers of a local runtime, and the ports for them.
 
 const PING_MS = 5000;
 

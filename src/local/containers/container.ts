@@ -1,5 +1,3 @@
-// The process of a microVM: its start, its readiness and its end, with all descendants.
-
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
@@ -8,6 +6,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { RuntimeConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
+
+// The process of a microVM: its start, its readiness and its end, with all descendants.
 
 /**
  * Milliseconds to wait for the exit of a process after SIGKILL. The kernel decides the actual time.

@@ -1,7 +1,7 @@
-// Events of a local runtime, and the records in them.
-
 import { AgentCoreError } from '../../base/errors.ts';
 import type { RequestRecord } from './history.ts';
+
+// Events of a local runtime, and the records in them.
 
 /** The reason for a refused bearer token, for the log only. The response does not contain it. */
 export type TokenRefusalReason =

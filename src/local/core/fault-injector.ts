@@ -1,5 +1,3 @@
-// Injection of faults into requests, and the short form of faults on the command line.
-
 import type { z } from 'zod';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import {
@@ -9,6 +7,8 @@ import {
   faultSchema,
   validateFaultTarget,
 } from '../config/faults.ts';
+
+// Injection of faults into requests, and the short form of faults on the command line.
 
 /** The properties of a request that select a fault. */
 export interface FaultTarget {

@@ -1,6 +1,6 @@
-// Bounded collections, and the records of requests and their deliveries to containers.
-
 import type { Clock } from './clock.ts';
+
+// Bounded collections, and the records of requests and their deliveries to containers.
 
 /** The newest `limit` items, oldest first. Empty if `limit` is 0. */
 export class Newest<T> {

@@ -1,6 +1,6 @@
-// Error responses of the platform, for HTTP and MCP runtimes.
-
 import type { PlatformErrorKind } from '../config/faults.ts';
+
+// Error responses of the platform, for HTTP and MCP runtimes.
 
 export interface PlatformError {
   readonly kind: PlatformErrorKind;

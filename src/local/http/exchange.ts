@@ -1,5 +1,3 @@
-// One HTTP request with its response, error formats for it, and checks that apply to all services.
-
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RuntimeConfig } from '../config/schema.ts';
@@ -14,6 +12,8 @@ import {
   type JsonRpcId,
   type PlatformError,
 } from './errors.ts';
+
+// One HTTP request with its response, error formats for it, and checks that apply to all services.
 
 export interface RequestBody {
   readonly bytes: Buffer;

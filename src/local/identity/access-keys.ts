@@ -1,10 +1,10 @@
-// Access keys, the principals behind them, and the evaluation of IAM policies.
-
 import { createHash, randomBytes } from 'node:crypto';
 import type { AccessKeyConfig } from '../config/identity-schema.ts';
 import type { ResolvedConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { PlatformError } from '../http/errors.ts';
+
+// Access keys, the principals behind them, and the evaluation of IAM policies.
 
 /** Maximum number of issued keys. A dropped key counts as unknown, not as expired. */
 const MAX_ISSUED = 10_000;

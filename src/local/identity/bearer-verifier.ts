@@ -1,5 +1,3 @@
-// Bearer tokens: verification by keys and claims, challenges and metadata (RFC 6750, RFC 9728).
-
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -17,6 +15,8 @@ import type { LocalEvents, TokenRefusalReason } from '../core/events.ts';
 import type { Answer, PlatformError } from '../http/errors.ts';
 import type { HttpExchange } from '../http/exchange.ts';
 import type { OAuth } from './token-issuer.ts';
+
+// Bearer tokens: verification by keys and claims, challenges and metadata (RFC 6750, RFC 9728).
 
 const DISCOVERY_MS = 5000;
 

@@ -1,5 +1,3 @@
-// The tokens and the keys of the local OAuth server.
-
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   type CryptoKey,
@@ -14,6 +12,8 @@ import {
 import { AgentCoreError } from '../../base/errors.ts';
 import type { OAuthClient, OAuthConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
+
+// The tokens and the keys of the local OAuth server.
 
 /** Maximum number of refresh tokens, and of revocations, in memory. The oldest ones are dropped. */
 const MAX_REMEMBERED = 10_000;

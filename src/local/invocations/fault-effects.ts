@@ -1,5 +1,3 @@
-// The effects of injected faults on a response, a container or a microVM.
-
 import type { ArmedFault } from '../config/faults.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LocalEvents } from '../core/events.ts';
@@ -13,6 +11,8 @@ import type { Dialect, HttpExchange } from '../http/exchange.ts';
 import { EXPIRED_TOKEN } from '../identity/sigv4-verifier.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
 import type { Forward } from './forward.ts';
+
+// The effects of injected faults on a response, a container or a microVM.
 
 /** Faults that replace the response of the container. */
 type AnswerFault = Exclude<

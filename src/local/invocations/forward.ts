@@ -1,8 +1,8 @@
-// Forwards one request to a container, and limits the response if a fault requires this.
-
 import { type Agent, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import type { HttpExchange } from '../http/exchange.ts';
+
+// Forwards one request to a container, and limits the response if a fault requires this.
 
 /** The treatment of a container's response, decided from its status and headers. */
 export type ForwardAction =

@@ -1,6 +1,3 @@
-// The common part of all invocations: forwarding to the container of a session, headers and rate
-// limits.
-
 import type { Agent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ArmedFault } from '../config/faults.ts';
 import type { RuntimeConfig } from '../config/schema.ts';
@@ -18,6 +15,9 @@ import {
   isAnswerFault,
 } from './fault-effects.ts';
 import { type ForwardAction, forward } from './forward.ts';
+
+// The common part of all invocations: forwarding to the container of a session, headers and rate
+// limits.
 
 /** A runtime with its sessions and rate limits. */
 export interface ServedRuntime {
@@ -47,12 +47,12 @@ export interface Invocation {
 }
 
 /** The protocol's decision about the response of a container: send it, or send an error. */
-export type Judgement = Extract<ForwardAction, { readonly kind: 'send' }> | PlatformError;
+export type ResponseDecision = Extract<ForwardAction, { readonly kind: 'send' }> | PlatformError;
 
 interface Service {
   readonly session: RuntimeSession;
   readonly headers: Readonly<Record<string, string | string[]>>;
-  judge(answer: IncomingMessage): Judgement;
+  judge(answer: IncomingMessage): ResponseDecision;
 }
 
 /** Forwards an invocation to the container of a session. Resolves when the response is complete. */

@@ -1,5 +1,3 @@
-// InvokeAgentRuntime, for MCP and for HTTP runtimes.
-
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import {
@@ -15,13 +13,15 @@ import {
   createContainerError,
   createContainerHeaders,
   type Invocation,
-  type Judgement,
   MCP_SESSION,
   MCP_SESSION_HEADER,
+  type ResponseDecision,
   RUNTIME_SESSION,
   RUNTIME_SESSION_HEADER,
   serve,
 } from './invocation.ts';
+
+// InvokeAgentRuntime, for MCP and for HTTP runtimes.
 
 /** Invokes an MCP runtime: one message, one response or stream. */
 export async function invokeMcp(invocation: Invocation, message: McpMessage): Promise<void> {
@@ -85,7 +85,7 @@ function judgeResponse(
   session: RuntimeSession,
   message: McpMessage,
   answer: IncomingMessage,
-): Judgement {
+): ResponseDecision {
   const { runtime, exchange } = invocation;
   const { switches } = runtime.config;
   const status = answer.statusCode ?? 500;

@@ -1,5 +1,3 @@
-// The targets of gateways: the gateway as an MCP client of each target, and sessions of a gateway.
-
 import { randomUUID } from 'node:crypto';
 import { createParser } from 'eventsource-parser';
 import { type GatewayConfig, getAuthorizerType } from '../config/schema.ts';
@@ -10,6 +8,8 @@ import type { Deliveries, RequestRecord } from '../core/history.ts';
 import type { PlatformError } from '../http/errors.ts';
 import { MCP_SESSION, RUNTIME_SESSION, type ServedRuntime } from '../invocations/invocation.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
+
+// The targets of gateways: the gateway as an MCP client of each target, and sessions of a gateway.
 
 /** A target and its runtime. */
 interface ServedTarget {

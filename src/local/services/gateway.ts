@@ -1,5 +1,3 @@
-// Gateways: their MCP endpoint, and their description in the control plane.
-
 import {
   describeJwtAuthorizer,
   type GatewayConfig,
@@ -42,6 +40,8 @@ import {
   type ToolsAnswer,
 } from './gateway-targets.ts';
 import type { Platform } from './platform.ts';
+
+// Gateways: their MCP endpoint, and their description in the control plane.
 
 const MAX_BODY_BYTES = 6_000_000;
 

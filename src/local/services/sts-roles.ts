@@ -1,5 +1,3 @@
-// The assumption of roles: AssumeRole and AssumeRoleWithWebIdentity.
-
 import { decodeJwt, type JWTPayload } from 'jose';
 import type { RoleConfig } from '../config/identity-schema.ts';
 import { ANY_LOCAL_TOKEN, type ResolvedConfig } from '../config/schema.ts';
@@ -16,6 +14,8 @@ import {
   createValidationRefusal,
   type StsRefusal,
 } from './sts-responses.ts';
+
+// The assumption of roles: AssumeRole and AssumeRoleWithWebIdentity.
 
 const ACTION = 'sts:AssumeRole';
 

@@ -1,5 +1,3 @@
-// STS: the dispatch of its actions, and their responses.
-
 import { STS_ACTIONS } from '../config/faults.ts';
 import { type Answer, createRestErrorResponse } from '../http/errors.ts';
 import type { HttpExchange } from '../http/exchange.ts';
@@ -17,6 +15,8 @@ import {
   toCredentialsXml,
 } from './sts-responses.ts';
 import { assumeRole, assumeRoleWithWebIdentity } from './sts-roles.ts';
+
+// STS: the dispatch of its actions, and their responses.
 
 const MAX_BODY_BYTES = 200_000;
 

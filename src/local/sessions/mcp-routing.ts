@@ -1,9 +1,9 @@
-// The routing of MCP messages to runtime sessions.
-
 import { randomUUID } from 'node:crypto';
 import type { RuntimeConfig } from '../config/schema.ts';
 import { type Answer, createJsonRpcErrorResponse, type JsonRpcId } from '../http/errors.ts';
 import type { RuntimeSession, SessionTable } from './runtime-session.ts';
+
+// The routing of MCP messages to runtime sessions.
 
 /** The destination of a message: an existing session, a new session, or a refusal. */
 export type McpRoute =

@@ -1,5 +1,3 @@
-// Runtime sessions: the microVM of each, its timeouts, and the table of all sessions of a runtime.
-
 import { randomUUID } from 'node:crypto';
 import type { RuntimeConfig } from '../config/schema.ts';
 import { type Container, probeHealth } from '../containers/container.ts';
@@ -13,6 +11,8 @@ import type {
   StopReason,
 } from '../core/events.ts';
 import type { Newest } from '../core/history.ts';
+
+// Runtime sessions: the microVM of each, its timeouts, and the table of all sessions of a runtime.
 
 interface SessionParts {
   readonly config: RuntimeConfig;
@@ -304,7 +304,7 @@ export class RuntimeSession {
  * Maximum number of sessions. Above it, the oldest stopped session is dropped. Its id then counts
  * as unknown. Before that, it counts as gone.
  */
-const MAX_STOPPED = 1000;
+const MAX_SESSIONS = 1000;
 
 interface NewSession {
   readonly qualifier: string;
@@ -358,7 +358,7 @@ export class SessionTable {
   }
 
   #forgetOldest(): void {
-    if (this.#routesBySession.size <= MAX_STOPPED) return;
+    if (this.#routesBySession.size <= MAX_SESSIONS) return;
     for (const [session, routes] of this.#routesBySession) {
       if (!session.stopped || session.changing) continue;
       for (const key of routes) {

@@ -1,8 +1,3 @@
-/**
- * Questions to a person by MCP elicitation, in both eras: their text, their form, and their
- * answers.
- */
-
 import { randomBytes, randomUUID } from 'node:crypto';
 import { getErrorMessage } from '../../base/errors.ts';
 import { findSpanAt } from '../../mcp/json-spans.ts';
@@ -19,6 +14,11 @@ import {
 } from '../../mcp/message.ts';
 import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
 import type { ApprovalQuestion } from '../engine/decision.ts';
+
+/**
+ * Questions to a person by MCP elicitation, in both eras: their text, their form, and their
+ * answers.
+ */
 
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 

@@ -1,10 +1,8 @@
-/** Tests of policies: decides messages without a server, and runs files of examples. */
-
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import type { JsonObject } from '../../mcp/message.ts';
 import { parseHints, type ToolFacts } from '../../relay/tool-catalog.ts';
-import { NOTHING, type Tally, withAmount } from '../../state/files/counter-file.ts';
+import { EMPTY_TALLY, type Tally, withAmount } from '../../state/files/counter-file.ts';
 import type { Policy } from '../documents/model.ts';
 import { DocumentText, type Problem } from '../documents/source-text.ts';
 import { getCount, getSliceAt } from '../engine/counters.ts';
@@ -12,6 +10,8 @@ import type { EvaluationInput, Reservation, RuleMatch } from '../engine/decision
 import { decide } from '../engine/evaluate.ts';
 import { SchemaValidator } from '../engine/schema-validator.ts';
 import { getSubjects, type Subject } from '../engine/subjects.ts';
+
+/** Tests of policies: decides messages without a server, and runs files of examples. */
 
 /** The decision of the policies about a message. */
 interface TestOutcome {
@@ -24,12 +24,12 @@ interface TestOutcome {
 }
 
 /** Facts about a message. Missing ones have defaults. */
-type TrialFacts = Partial<Pick<EvaluationInput, 'from' | 'caller' | 'runtime' | 'spent'>> & {
+type TestFacts = Partial<Pick<EvaluationInput, 'from' | 'caller' | 'runtime' | 'spent'>> & {
   /** The tool as listed by the server; `undefined` if the server's list is not known. */
-  readonly tool?: TrialTool | undefined;
+  readonly tool?: TestTool | undefined;
 };
 
-type TrialTool =
+type TestTool =
   | 'not announced'
   | {
       readonly annotations: unknown;
@@ -41,7 +41,7 @@ type TrialTool =
 export function findTool(
   listed: readonly JsonObject[] | undefined,
   name: unknown,
-): TrialTool | undefined {
+): TestTool | undefined {
   if (!listed) return undefined;
   const found = listed.filter((tool) => tool.name === name).at(-1);
   if (!found) return 'not announced';
@@ -79,7 +79,7 @@ export class PolicyTest {
    * @param given `runtime` may be any address accepted by the proxy.
    * @throws {AgentCoreError} `usage` if the proxy rejects the address.
    */
-  judge(method: string, params: JsonObject, given: TrialFacts = {}): TestOutcome {
+  judge(method: string, params: JsonObject, given: TestFacts = {}): TestOutcome {
     const facts = { ...given, runtime: this.#serverName(given.runtime ?? '') };
     const about = getSubjects(method, params);
     if ('fault' in about) {
@@ -106,7 +106,7 @@ export class PolicyTest {
     params: JsonObject,
     subject: Subject | undefined,
     args: JsonObject,
-    facts: TrialFacts & Pick<EvaluationInput, 'runtime'>,
+    facts: TestFacts & Pick<EvaluationInput, 'runtime'>,
   ): TestOutcome {
     const by = (tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']) =>
       decide(this.#policies, {
@@ -137,7 +137,7 @@ export class PolicyTest {
     if (ask) return { effect: 'ask', ruling: ask, limits };
     for (const { file, counter, amount } of limits) {
       const key = `${file} ${counter.key}`;
-      const tally = this.#tallies.get(key) ?? NOTHING;
+      const tally = this.#tallies.get(key) ?? EMPTY_TALLY;
       const { slice, until } = getSliceAt(counter.window, this.#now());
       this.#tallies.set(key, withAmount(tally, slice, amount, until));
     }
@@ -145,7 +145,7 @@ export class PolicyTest {
   }
 
   #factsOf(
-    tool: TrialTool | undefined,
+    tool: TestTool | undefined,
     args: JsonObject,
     side: 'in favour' | 'against',
   ): [tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']] {
@@ -162,7 +162,7 @@ export class PolicyTest {
   }
 
   #count(file: string, { key, window }: Reservation['counter']): number {
-    return getCount(this.#tallies.get(`${file} ${key}`) ?? NOTHING, window, this.#now());
+    return getCount(this.#tallies.get(`${file} ${key}`) ?? EMPTY_TALLY, window, this.#now());
   }
 }
 
@@ -273,7 +273,7 @@ export function readExamples(
 }
 
 /** Settings for all examples of a file. */
-interface TrialSetting {
+interface TestSettings {
   /** The tools listed by the server. */
   readonly tools?: readonly JsonObject[] | undefined;
   /** ARN of the runtime if an example has none. */
@@ -290,7 +290,7 @@ export async function runExample(
   example: Example,
   policies: readonly Policy[],
   now: number,
-  { tools, runtime = '', serverName }: TrialSetting,
+  { tools, runtime = '', serverName }: TestSettings,
 ): Promise<string | undefined> {
   const trial = await new PolicyTest(policies, serverName, () => now).prepare();
   const { method, params, times, expect, rule } = example;
@@ -315,8 +315,8 @@ export async function runExample(
 /** Merges the tool of an example with the listed one. The example takes precedence. */
 function resolveTool(
   { annotations, inputSchema }: Example,
-  listed: TrialTool | undefined,
-): TrialTool | undefined {
+  listed: TestTool | undefined,
+): TestTool | undefined {
   if (annotations === undefined && inputSchema === undefined) return listed;
   const other = typeof listed === 'object' ? listed : undefined;
   return {

@@ -5,7 +5,7 @@ import { checkOwnFolder } from '../../base/environment.ts';
 import {
   type Addition,
   CounterLog,
-  NOTHING,
+  EMPTY_TALLY,
   SLICES,
   type Tallies,
   type Tally,
@@ -39,7 +39,7 @@ interface Counted {
 export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
 
 /** Milliseconds after the last write until every window of a file has ended: two months. */
-const OVER_AFTER = 63 * 86_400_000;
+const FILE_TTL_MS = 63 * 86_400_000;
 
 /** Minimum files to keep, regardless of age. */
 const MIN_KEPT_FILES = 500;
@@ -147,7 +147,11 @@ export class Counters {
     party: CounterScope,
   ): void {
     const ahead = counted.filter(({ file, counter }) =>
-      isAhead(tallies.get(getKey(file, counter, party)) ?? NOTHING, counter.window, this.#now()),
+      isAhead(
+        tallies.get(getKey(file, counter, party)) ?? EMPTY_TALLY,
+        counter.window,
+        this.#now(),
+      ),
     );
     if (ahead.length === 0) return;
     log.add(
@@ -170,7 +174,7 @@ export class Counters {
   }
 
   #getCount(tallies: Tallies, file: string, counter: Counter, party: CounterScope): number {
-    const tally = tallies.get(getKey(file, counter, party)) ?? NOTHING;
+    const tally = tallies.get(getKey(file, counter, party)) ?? EMPTY_TALLY;
     return getCount(tally, counter.window, this.#now());
   }
 
@@ -227,7 +231,7 @@ export class Counters {
       .toSorted((one, other) => other.written - one.written);
     // Keep the latest files in any case: if the clock is ahead, all files appear expired.
     for (const { path, written } of files.slice(MIN_KEPT_FILES)) {
-      if (this.#now() - written > OVER_AFTER) rmSync(path, { force: true });
+      if (this.#now() - written > FILE_TTL_MS) rmSync(path, { force: true });
     }
     this.#isReady = true;
   }

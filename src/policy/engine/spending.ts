@@ -59,7 +59,7 @@ export class SpendingReader {
   }
 
   async #read(): Promise<void> {
-    const lifecycles = { of: async () => () => DEFAULT_LIFECYCLE };
+    const lifecycles = { resolve: async () => () => DEFAULT_LIFECYCLE };
     const { entries } = await readSessions({
       folder: this.#folder,
       lifecycles,

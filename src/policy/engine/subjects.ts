@@ -1,12 +1,12 @@
-/**
- * The subjects of messages: tool, prompt and resource names, their equivalent forms, and methods of
- * MCP.
- */
-
 import { isObject, type JsonObject } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
 import { squashName } from '../documents/name-pattern.ts';
 import type { EvaluationInput } from './decision.ts';
+
+/**
+ * The subjects of messages: tool, prompt and resource names, their equivalent forms, and methods of
+ * MCP.
+ */
 
 /** A tool, prompt, resource or method as the subject of rules. */
 export type Subject = NonNullable<EvaluationInput['subject']>;
@@ -17,7 +17,7 @@ type Subjects =
   | { readonly fault: string };
 
 /** Keys of params that identify the subject of a message, by method. */
-const TELLING: Readonly<Record<string, readonly string[]>> = {
+const SUBJECT_KEYS: Readonly<Record<string, readonly string[]>> = {
   'tools/call': ['name', 'arguments'],
   'prompts/get': ['name', 'arguments'],
   'resources/read': ['uri'],
@@ -37,7 +37,7 @@ const MAX_SUBJECTS = 1_000;
 export function getSubjects(method: string, params: JsonObject): Subjects {
   const ref = isObject(params.ref) ? params.ref : {};
   const odd =
-    findSimilarKey(Object.keys(params), TELLING[method] ?? []) ??
+    findSimilarKey(Object.keys(params), SUBJECT_KEYS[method] ?? []) ??
     (method === 'completion/complete'
       ? findSimilarKey(Object.keys(ref), ['type', 'name', 'uri'])
       : undefined);

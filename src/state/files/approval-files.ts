@@ -1,10 +1,10 @@
-/** Questions about calls with a required approval, and their answers, as files for all programs. */
-
 import { randomUUID } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '../../mcp/message.ts';
 import { listFileNames, prepareFolder } from '../journal/segment.ts';
+
+/** Questions about calls with a required approval, and their answers, as files for all programs. */
 
 /** A question to a person, stored as a file. */
 export interface PendingApproval {

@@ -1,5 +1,3 @@
-/** The counters of policy limits: their time slices, and their files shared by processes. */
-
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -16,6 +14,8 @@ import {
 import { join } from 'node:path';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { isObject } from '../../mcp/message.ts';
+
+/** The counters of policy limits: their time slices, and their files shared by processes. */
 
 /**
  * Amounts by time slice, oldest first. A fixed window is one slice, numbered by its start. A
@@ -42,7 +42,7 @@ export const SLICES = 60;
 const MAX_SLICES = SLICES + 4;
 
 /** The tally of a counter without amounts. */
-export const NOTHING: Tally = { slices: [], until: 0 };
+export const EMPTY_TALLY: Tally = { slices: [], until: 0 };
 
 /**
  * Adds an amount to a slice. A negative amount takes back an earlier one.
@@ -435,7 +435,7 @@ function parseLine(text: string): CounterLine | undefined {
 /** Adds the amounts of a line. */
 function applyAdditions(tallies: Tallies, additions: readonly Addition[]): void {
   for (const { key, slice, amount, until } of additions) {
-    tallies.set(key, withAmount(tallies.get(key) ?? NOTHING, slice, amount, until));
+    tallies.set(key, withAmount(tallies.get(key) ?? EMPTY_TALLY, slice, amount, until));
   }
 }
 

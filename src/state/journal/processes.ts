@@ -1,11 +1,11 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { ProgramRecord } from './records.ts';
+
 /**
  * Identifies the program of a journal file and checks whether it is still running: by host, boot,
  * process id, start time and heartbeat.
  */
-
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
-import type { ProgramRecord } from './records.ts';
 
 /** Creates the head record of this process. */
 export function createProgramRecord(program: {

@@ -1,7 +1,7 @@
-/** The record types of the journal: how each is serialized, parsed and checked. */
-
 import { findSpanAt } from '../../mcp/json-spans.ts';
 import type { JsonRpcResponse } from '../../mcp/message.ts';
+
+/** The record types of the journal: how each is serialized, parsed and checked. */
 
 /** Returns the outcome of a request with a response: `result`, `tool-error` or `error`. */
 export function getCallOutcome(response: JsonRpcResponse): CallOutcome {

@@ -18,7 +18,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * Milliseconds without a heartbeat before the latest file of a program on another host may be
  * removed. Allows for clock differences.
  */
-const ELSEWHERE_PATIENCE = 60 * 60 * 1000;
+const REMOTE_HEARTBEAT_TIMEOUT_MS = 60 * 60 * 1000;
 
 interface PruneOptions extends ScanOptions {
   /** Maximum bytes of all files together. */
@@ -118,7 +118,7 @@ async function inspectJournal(folder: string, options: PruneOptions & { readonly
   const mayBeWritten = (source: JournalSource) => {
     if (latest.get(source.run) !== source) return false;
     if (source.liveness !== 'elsewhere') return source.liveness === 'alive';
-    return now.getTime() - source.heartbeatAt.getTime() < ELSEWHERE_PATIENCE;
+    return now.getTime() - source.heartbeatAt.getTime() < REMOTE_HEARTBEAT_TIMEOUT_MS;
   };
   const mayStillRun = (session: SessionFacts) =>
     // Counts from the last activity, not from the start: a reused ID gets a new microVM.

@@ -1,8 +1,8 @@
-/** Removes secrets and personal data from records before they are written to disk. */
-
 import { LruCache } from '../../base/cache.ts';
 import { createTextMask } from '../../redaction/detectors.ts';
 import type { JournalRecord } from './records.ts';
+
+/** Removes secrets and personal data from records before they are written to disk. */
 
 /** Maximum characters kept of a string. */
 const STRING_LENGTH = 500;

@@ -1,12 +1,12 @@
-/**
- * Files of the journal and of the audit: their names, their folder, how lines are appended, and how
- * bytes are split into lines. A program run writes a series of files, its parts.
- */
-
 import { type BigIntStats, constants, type Stats } from 'node:fs';
 import { type FileHandle, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkOwnFolder } from '../../base/environment.ts';
+
+/**
+ * Files of the journal and of the audit: their names, their folder, how lines are appended, and how
+ * bytes are split into lines. A program run writes a series of files, its parts.
+ */
 
 /** The file system functions that a journal needs. */
 export type FileSystem = Pick<
@@ -15,7 +15,8 @@ export type FileSystem = Pick<
 >;
 
 /** Overwrites the leftovers of a crashed attempt. */
-const AFRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
+const CREATE_FLAGS =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 
 /** An open file of the journal. */
 export class SegmentFile {
@@ -41,7 +42,7 @@ export class SegmentFile {
    */
   static async create(files: FileSystem, path: string, lines: Buffer): Promise<SegmentFile> {
     const unfinished = getTemporaryPath(path);
-    const handle = await files.open(unfinished, AFRESH, 0o600);
+    const handle = await files.open(unfinished, CREATE_FLAGS, 0o600);
     const part = new SegmentFile(files, path, handle);
     try {
       await part.append(lines);

@@ -1,5 +1,3 @@
-// SSO-OIDC: its API, its errors, and the validation of its requests.
-
 import * as z from 'zod';
 import type { PlatformErrorKind, SSO_OIDC_OPERATIONS } from '../../config/faults.ts';
 import { isStartUrl } from '../../config/identity-schema.ts';
@@ -16,6 +14,8 @@ import {
   type IssuedTokens,
   type Registration,
 } from './sign-ins.ts';
+
+// SSO-OIDC: its API, its errors, and the validation of its requests.
 
 const MAX_BODY_BYTES = 100_000;
 

@@ -1,5 +1,3 @@
-// The sign-in pages of the identity center: device codes and authorization in the browser.
-
 import { createHash } from 'node:crypto';
 import type { SsoConfig } from '../../config/identity-schema.ts';
 import type { Answer } from '../../http/errors.ts';
@@ -12,6 +10,8 @@ import type {
   IdentityCenter,
   Registration,
 } from './sign-ins.ts';
+
+// The sign-in pages of the identity center: device codes and authorization in the browser.
 
 const STYLE = `
 :root { color-scheme: light dark; }

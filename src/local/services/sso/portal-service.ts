@@ -1,5 +1,3 @@
-// The SSO portal: its API, its errors, and the principals of its role credentials.
-
 import { createHash } from 'node:crypto';
 import type { PlatformErrorKind, SSO_OPERATIONS } from '../../config/faults.ts';
 import type { SsoAccount, SsoConfig, SsoRole } from '../../config/identity-schema.ts';
@@ -12,6 +10,8 @@ import { createPrincipalId, type Principal } from '../../identity/access-keys.ts
 import { answerWithFault, isAnswerFault, recordFault } from '../../invocations/fault-effects.ts';
 import type { Platform } from '../platform.ts';
 import { ACCOUNT_ACCESS, type IdentityCenter } from './sign-ins.ts';
+
+// The SSO portal: its API, its errors, and the principals of its role credentials.
 
 const MAX_BODY_BYTES = 100_000;
 

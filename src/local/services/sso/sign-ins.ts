@@ -1,10 +1,10 @@
-// The state of the identity center: sign-ins, device codes, authorization codes and clients.
-
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import type { SsoConfig } from '../../config/identity-schema.ts';
 import type { Switches } from '../../config/switches.ts';
 import type { Clock } from '../../core/clock.ts';
 import { NewestByKey } from '../../core/history.ts';
+
+// The state of the identity center: sign-ins, device codes, authorization codes and clients.
 
 const MAX_TOKENS = 10_000;
 
