@@ -115,9 +115,12 @@ export class Discovery {
     const { place } = look;
     const timeoutMs = AbortSignal.timeout(request.timeoutMs ?? SCOPE_TIMEOUT_MS);
     const bounded = AbortSignal.any([signal, timeoutMs]);
+    // Ask before the first wait, so that the first region of the request asks for all.
+    const asked = this.#whoAmIOnce(place, identities);
+    asked.catch(() => undefined);
     try {
       const endpoint = await this.#resolveEndpoint(place);
-      const identity = await this.#identify(look, endpoint, request, identities, bounded);
+      const identity = await this.#identify(look, endpoint, request, asked, bounded);
       if (identity) await this.#read(look, endpoint, identity.account, request, bounded);
     } catch (thrown) {
       signal.throwIfAborted();
@@ -133,12 +136,11 @@ export class Discovery {
     look: ScopeReport,
     endpoint: URL,
     { gateways = true }: DiscoverRequest,
-    identities: Map<string, Promise<Identity>>,
+    asked: Promise<Identity>,
     signal: AbortSignal,
   ): Promise<Identity | undefined> {
     const { place } = look;
     try {
-      const asked = this.#whoAmIOnce(place, identities);
       const identity = { ...(await raceAbort(asked, signal)), region: place.region };
       look.tell({ identity });
       return identity;
