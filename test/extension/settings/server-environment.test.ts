@@ -39,7 +39,7 @@ describe('the environment of a server', () => {
       mode: 'request',
       assumeRole: { arn: ROLE, sessionName: 'someone', externalId: 'x1' },
       timeouts: { read: 60_000, connect: 5_000 },
-      repeats: 2,
+      maxRetries: 2,
       keepAlive: 20_000,
       stopsSessions: false,
     });
