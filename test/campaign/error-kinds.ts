@@ -18,6 +18,8 @@ const TEXTS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/Rate limit exceeded|Rate exceeded|operation in progress/, 'busy'],
   [/Runtime initialization time exceeded/, 'busy'],
   [/Tool execution error|Internal error - Server error|An internal error occurred/, 'unknown'],
+  // The AWS SDK has sent it three times.
+  [/^Could not ask STS/, 'lasting'],
   // A handshake that ran out of time.
   [/aborted due to timeout/, 'unknown'],
 ];

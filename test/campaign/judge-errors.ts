@@ -32,7 +32,10 @@ export function judgeErrors({
       // No client waits for a cancelled call, so the proxy does not retry it.
       if (!call || !error || asked.cancelled) return [];
       const failures = new CallFailures({ network, life, asked, key: call.key, slowness });
-      const why = reasonToShow(error, call, life, failures, timeMs);
+      // A busy machine runs out of time without a fault.
+      const isSlow = slowness > 1 && error.data?.reason === 'timeout';
+      const hasFault = isSlow || failures.hasFault(timeMs);
+      const why = reasonToShow(error, call, life, { failures, hasFault }, timeMs);
       if (why !== undefined) return [];
       const words = `${call.tool} after ${Math.round(asked.milliseconds)} ms: ${JSON.stringify(error)}`;
       return [{ rule: 'no error that could be hidden is shown', words, key: call.key }];
@@ -47,7 +50,7 @@ function reasonToShow(
   error: RpcError,
   { tool }: PlannedCall,
   { planned, client }: Life,
-  failures: CallFailures,
+  { failures, hasFault }: { readonly failures: CallFailures; readonly hasFault: boolean },
   timeMs: number,
 ): string | undefined {
   const message = error.message ?? '';
@@ -62,7 +65,7 @@ function reasonToShow(
     );
   }
   const kind = kindOf(error);
-  if (kind !== 'ended' && !failures.hasFault(timeMs)) return undefined;
+  if (kind !== 'ended' && !hasFault) return undefined;
   switch (kind) {
     case 'ended':
       return planned.end.open ? 'the proxy was ended' : undefined;

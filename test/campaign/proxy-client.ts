@@ -17,6 +17,7 @@ export interface Line {
     readonly message?: string;
     readonly data?: {
       readonly outcome?: unknown;
+      readonly reason?: unknown;
       readonly status?: unknown;
       readonly name?: unknown;
     };

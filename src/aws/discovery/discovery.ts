@@ -115,7 +115,7 @@ export class Discovery {
     const { place } = look;
     const timeoutMs = AbortSignal.timeout(request.timeoutMs ?? SCOPE_TIMEOUT_MS);
     const bounded = AbortSignal.any([signal, timeoutMs]);
-    // Ask before the first wait, so that the first region of the request asks for all.
+    // Ask before the first wait: the first region of the request asks for all.
     const asked = this.#whoAmIOnce(place, identities);
     asked.catch(() => undefined);
     try {
