@@ -76,7 +76,7 @@ function parseInvocationsUrl(url: URL): RuntimeArn {
   const [, region, suffix] = DATA_PLANE_HOST.exec(url.hostname) ?? [];
   let named = decodeArn(decodeLabel(label));
   if (!named.includes(':') && region !== undefined && accountId !== null) {
-    named = `arn:${parsePartition(region)}:bedrock-agentcore:${region}:${accountId}:runtime/${named}`;
+    named = `arn:${getPartition(region)}:bedrock-agentcore:${region}:${accountId}:runtime/${named}`;
   }
   const runtime = parseArn(named);
   const isOwn =
@@ -86,11 +86,6 @@ function parseInvocationsUrl(url: URL): RuntimeArn {
     endpoint: url.searchParams.get('qualifier') || runtime.endpoint,
     ...(!isOwn && { dataPlane: new URL(`${url.origin}${base}`).href }),
   };
-}
-
-function parsePartition(region: string): Partition {
-  if (region.startsWith('cn-')) return 'aws-cn';
-  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }
 
 function decodeLabel(label: string): string {

@@ -23,25 +23,7 @@ export async function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): P
 }
 
 /**
- * Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. If
- * the signal is already aborted, it rejects immediately and does not observe `work`.
- */
-export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let giveUp: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason);
-    signal.addEventListener('abort', giveUp, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (giveUp) signal.removeEventListener('abort', giveUp);
-  }
-}
-
-/**
- * Runs the work for each item, at most `atOnce` at a time. Rejects after the first failure, but the
+ * Runs the work for each item, at most `atOnce` at a time. If one fails, it rejects, but the
  * other workers continue.
  */
 export async function forEachConcurrent<T>(
@@ -60,7 +42,7 @@ export async function forEachConcurrent<T>(
  * Waits for work without cancellation. Rejects with the signal's reason if the signal aborts first.
  * If both have happened before the call, the abort counts.
  */
-export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason);
@@ -178,7 +160,7 @@ export async function waitUntilSettled(
 }
 
 /**
- * Work that can pause. It yields after each small part, so that a large message does not delay
+ * Work with pauses. It yields after each small part, so a large message does not delay
  * others. It yields work for other threads as a function that starts it (see {@link awaitResult}).
  */
 export type Sliced<T> = Generator<(() => Promise<void>) | undefined, T, undefined>;
@@ -186,7 +168,7 @@ export type Sliced<T> = Generator<(() => Promise<void>) | undefined, T, undefine
 /** Milliseconds after which other work of the process can run. */
 const SLICE_MS = 10;
 
-/** Runs the work. Small work ends without a pause. */
+/** Runs the work. If the work is small, it ends without a pause. */
 export async function runInSlices<T>(work: Sliced<T>): Promise<T> {
   let began = performance.now();
   for (let step = work.next(); ; step = work.next()) {

@@ -116,7 +116,7 @@ export interface WorkspaceCommand {
   readonly text: string;
 }
 
-/** Cause of an error that the user can resolve by confirming the command. */
+/** Cause of an error. The error is resolved when the user confirms the command. */
 export class UnconfirmedCommand extends Error {
   override readonly name = 'UnconfirmedCommand';
   readonly command: WorkspaceCommand;

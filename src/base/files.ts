@@ -97,7 +97,7 @@ export async function withFileLock<T>(
 /** Identifies one lock file among all files created at its path. */
 type LockIdentity = string;
 
-/** Takes the lock if it is free. Removes an expired lock, so that the next attempt can succeed. */
+/** Takes the lock if it is free. Removes an expired lock, so the next attempt can succeed. */
 function tryLock(lock: string): LockIdentity | undefined {
   if (create(lock)) {
     const own = read(lock);

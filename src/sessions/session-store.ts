@@ -4,7 +4,7 @@ import { type Environment, getJournalDirectory, getStateDirectory } from '../bas
 import { AgentCoreError } from '../base/errors.ts';
 import { hasEnded } from '../state/journal/fold.ts';
 import { type OnRecord, readJournal, readSessionFacts } from '../state/journal/reader.ts';
-import type { JournalRecord } from '../state/journal/records.ts';
+import { type JournalRecord, MAX_LIFETIME } from '../state/journal/records.ts';
 import { type PruneReport, prune } from '../state/journal/retention.ts';
 import { JournalWriter } from '../state/journal/writer.ts';
 import { formatRuntimeName } from './format.ts';
@@ -167,9 +167,6 @@ function toSessionEvent(result: StopResult): SessionEvent {
     : { type: 'session.stopped', wasGone: result.how === 'gone' };
 }
 
-/** Maximum `maxLifetime` of a runtime: 14 days, in milliseconds. */
-const MAX_LIFETIME_MS = 1_209_600_000;
-
 interface ReadSessions {
   /** Newest first. */
   readonly entries: readonly SessionInfo[];
@@ -221,7 +218,7 @@ function getLifecycleSubjects(
     .filter(({ facts, use }) => {
       const isRevived = use.lastBegin > Math.max(...use.ends);
       const age = now - Date.parse(facts.lastActiveAt);
-      return (!hasEnded(facts) || isRevived) && age < MAX_LIFETIME_MS;
+      return (!hasEnded(facts) || isRevived) && age < MAX_LIFETIME;
     })
     .map(({ facts }) => facts);
 }

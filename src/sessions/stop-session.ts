@@ -23,7 +23,7 @@ import { readErrorReply } from '../aws/error-reply.ts';
 import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
 import { getEnvironmentProfile } from '../aws/shared-config.ts';
 import { SigningClock } from '../aws/sigv4.ts';
-import { raceAbort } from '../base/async.ts';
+import { withAbort } from '../base/async.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { formatTime } from '../base/format.ts';
@@ -156,7 +156,7 @@ async function stopAs(
     } catch (thrown) {
       if (signal.aborted) throw thrown;
       if (!isRenewed && canRenewalHelp(authorizer.method, getRejectionFacts(thrown))) {
-        isRenewed = await raceAbort(authorizer.renew(began), signal);
+        isRenewed = await withAbort(authorizer.renew(began), signal);
         if (isRenewed) continue;
       }
       if (
@@ -188,7 +188,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<boolean> {
   signal.throwIfAborted();
-  const headers = await raceAbort(
+  const headers = await withAbort(
     authorizer.sign({
       target,
       headers: {

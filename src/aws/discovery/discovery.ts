@@ -1,9 +1,9 @@
 import {
   forEachConcurrent,
-  raceAbort,
   SYSTEM_TIMING,
   type Timing,
   Updates,
+  withAbort,
 } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
@@ -141,7 +141,7 @@ export class Discovery {
   ): Promise<Identity | undefined> {
     const { place } = look;
     try {
-      const identity = { ...(await raceAbort(asked, signal)), region: place.region };
+      const identity = { ...(await withAbort(asked, signal)), region: place.region };
       look.tell({ identity });
       return identity;
     } catch (thrown) {

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
+import { withAbort } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { createEntryCredentials } from '../models/identities-model.ts';
@@ -110,7 +111,7 @@ export class ServerPreparation {
     try {
       const added: Record<string, string | null> = {};
       for (const step of this.#steps) {
-        Object.assign(added, await rejectOnAbort(this.#take(step, entry, signal), signal));
+        Object.assign(added, await withAbort(this.#take(step, entry, signal), signal));
       }
       return added;
     } catch (caught) {
@@ -141,15 +142,6 @@ export class ServerPreparation {
       }
     }
   }
-}
-
-function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const end = () => reject(signal.reason);
-    if (signal.aborted) return end();
-    signal.addEventListener('abort', end, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
-  });
 }
 
 /**
