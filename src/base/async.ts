@@ -1,48 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /**
- * Concurrency: cancellation of waits, limits, queues, long work in slices, and a clock for tests.
+ * Concurrency: cancellation, timeouts, limits, queues, shared work, long work in slices, and a clock
+ * for tests.
  */
 
 /**
- * Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. If
- * both have happened before the call, the result counts.
+ * Waits for a promise without cancellation of its work. Rejects with the signal's reason if the
+ * signal aborts first. If both have happened before the call, the abort counts.
  */
-export async function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-/**
- * Runs the work for each item, at most `atOnce` at a time. If one fails, it rejects, but the
- * other workers continue.
- */
-export async function forEachConcurrent<T>(
-  items: Iterable<T>,
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const rest = items[Symbol.iterator]();
-  const worker = async () => {
-    for (let next = rest.next(); !next.done; next = rest.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}
-
-/**
- * Waits for work without cancellation. Rejects with the signal's reason if the signal aborts first.
- * If both have happened before the call, the abort counts.
- */
-export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function withAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason);
@@ -50,9 +15,178 @@ export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promi
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort);
   try {
-    return await Promise.race([aborted, work]);
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Rejects with the error if the promise has not settled after `ms`. Its work continues. */
+export async function withTimeout<T>(
+  promise: Promise<T>,
+  ms: number,
+  createError: () => unknown,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(createError()), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Resolves when the promise has settled, even with an error, or after `ms`. Never rejects. */
+export async function waitUntilSettled(promise: Promise<unknown>, ms: number): Promise<void> {
+  await withTimeout(promise, ms, () => undefined).catch(() => undefined);
+}
+
+/** Resolves after `ms`. Rejects with the signal's reason if the signal aborts first. */
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    await (signal ? withAbort(over, signal) : over);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Checks a condition until it is true or the time is over. At least one check happens.
+ *
+ * @returns false if the time is over.
+ * @throws the signal's reason when the signal aborts.
+ */
+export async function waitUntil(
+  isTrue: () => boolean | Promise<boolean>,
+  options: {
+    readonly intervalMs: number;
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal;
+  },
+): Promise<boolean> {
+  const { intervalMs, timeoutMs, signal } = options;
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    if (await isTrue()) return true;
+    if (performance.now() >= deadline) return false;
+    await sleep(intervalMs, signal);
+  }
+}
+
+/** Delays between attempts. Each is twice as long as the one before, up to a maximum. */
+export interface Backoff {
+  readonly initialMs: number;
+  readonly maxMs: number;
+}
+
+/**
+ * The delay after an attempt that failed, in milliseconds: half of it and a random part of the
+ * rest, so that programs do not retry together.
+ *
+ * @param attempt 1 for the first attempt.
+ * @param random Returns a number from 0 to 1.
+ */
+export function getBackoffDelay(
+  attempt: number,
+  { initialMs, maxMs }: Backoff,
+  random: () => number = Math.random,
+): number {
+  const full = Math.min(maxMs, initialMs * 2 ** (attempt - 1));
+  return full * (0.5 + random() / 2);
+}
+
+/**
+ * Returns the result of `run` for each item, in the order of the items. At most `concurrency` run at
+ * a time. If one fails, it rejects; the others in progress continue, but no new one starts.
+ */
+export async function mapConcurrent<T, R>(
+  items: Iterable<T>,
+  concurrency: number,
+  run: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const rest = [...items].entries();
+  let hasFailed = false;
+  const work = async () => {
+    for (const [index, item] of rest) {
+      if (hasFailed) return;
+      results[index] = await run(item);
+    }
+  };
+  const fail = (error: unknown) => {
+    hasFailed = true;
+    throw error;
+  };
+  await Promise.all(Array.from({ length: concurrency }, () => work().catch(fail)));
+  return results;
+}
+
+/** Shares one run among concurrent callers. A call starts a new run if none is in progress. */
+export class SingleFlight<T> {
+  #pending: Promise<T> | undefined;
+
+  /** The run in progress, if any. */
+  get pending(): Promise<T> | undefined {
+    return this.#pending;
+  }
+
+  /** Starts `load` if no run is in progress. */
+  run(load: () => Promise<T>): Promise<T> {
+    this.#pending ??= load().finally(() => {
+      this.#pending = undefined;
+    });
+    return this.#pending;
+  }
+}
+
+/**
+ * Merges a burst of triggers into one run. The run happens `ms` after the first trigger, so constant
+ * triggers cannot prevent it. The timer does not keep the process alive.
+ */
+export class Debouncer {
+  readonly #run: () => void;
+  readonly #ms: number;
+  #timer: NodeJS.Timeout | undefined;
+  #isDisposed = false;
+
+  constructor(run: () => void, ms: number) {
+    this.#run = run;
+    this.#ms = ms;
+  }
+
+  /** Schedules a run if none is scheduled. */
+  trigger(): void {
+    if (this.#isDisposed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#run();
+    }, this.#ms).unref();
+  }
+
+  /** Schedules a run, and cancels the scheduled one: the run happens `ms` after the last call. */
+  restart(): void {
+    this.cancel();
+    this.trigger();
+  }
+
+  /** Cancels the scheduled run. */
+  cancel(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Cancels the scheduled run, and ignores later triggers. */
+  dispose(): void {
+    this.#isDisposed = true;
+    this.cancel();
   }
 }
 
@@ -141,24 +275,6 @@ export class Updates<K, V> implements AsyncIterable<V> {
   }
 }
 
-/** Resolves when `work` has settled, even with an error, or after `milliseconds`. Never rejects. */
-export async function waitUntilSettled(
-  work: Promise<unknown>,
-  milliseconds: number,
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  try {
-    await Promise.race([work, late]);
-  } catch {
-    // Errors do not matter here: the caller only waits.
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /**
  * Work with pauses. It yields after each small part, so a large message does not delay
  * others. It yields work for other threads as a function that starts it (see {@link awaitResult}).
@@ -213,14 +329,4 @@ export interface Timing {
 }
 
 /** The real clock and `Math.random`. */
-export const SYSTEM_TIMING: Timing = {
-  now: Date.now,
-  random: Math.random,
-  sleep: async (milliseconds, signal) => {
-    try {
-      await delay(milliseconds, undefined, { signal });
-    } catch {
-      signal.throwIfAborted();
-    }
-  },
-};
+export const SYSTEM_TIMING: Timing = { now: Date.now, random: Math.random, sleep };

@@ -7,7 +7,7 @@ import type {
   GetAgentRuntimeCommandOutput,
   GetGatewayCommandOutput,
 } from '@aws-sdk/client-bedrock-agentcore-control';
-import { forEachConcurrent } from '../../base/async.ts';
+import { mapConcurrent } from '../../base/async.ts';
 import type { Network } from '../../http/network.ts';
 import { getPartition } from '../arn.ts';
 import { createSdkRequestHandler } from '../sdk-client.ts';
@@ -300,7 +300,7 @@ async function readDetails<T extends Named>(
   known: ItemList<T>,
   ask: (item: T) => Promise<Partial<T>>,
 ): Promise<void> {
-  await forEachConcurrent(known.all, READ_CONCURRENCY, async (item) => {
+  await mapConcurrent(known.all, READ_CONCURRENCY, async (item) => {
     try {
       known.add(item.id, await ask(item));
     } catch (thrown) {

@@ -1,10 +1,4 @@
-import {
-  forEachConcurrent,
-  SYSTEM_TIMING,
-  type Timing,
-  Updates,
-  withAbort,
-} from '../../base/async.ts';
+import { mapConcurrent, SYSTEM_TIMING, type Timing, Updates, withAbort } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import type { Network } from '../../http/network.ts';
@@ -83,7 +77,7 @@ export class Discovery {
     const signal = AbortSignal.any(signals);
     const updates = new Updates<DiscoveryScope, DiscoveredScope>();
     const identities = new Map<string, Promise<Identity>>();
-    const work = forEachConcurrent(request.places, SCOPE_CONCURRENCY, async (place) => {
+    const work = mapConcurrent(request.places, SCOPE_CONCURRENCY, async (place) => {
       const look = new ScopeReport(place, (state) => updates.set(place, state));
       await this.#look(look, request, identities, signal);
     }).then(

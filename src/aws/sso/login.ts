@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { rejectOnAbort } from '../../base/async.ts';
+import { withAbort } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import { type CallbackAnswer, CallbackServer } from './callback-server.ts';
 import { Oidc } from './oidc-client.ts';
@@ -113,7 +113,7 @@ async function loginByBrowser(
   try {
     const { redirectUri } = loopback;
     const url = oidc.authorizationUrl(registration, { redirectUri, state, challenge });
-    const isShown = await rejectOnAbort(signal, prompts.openBrowser(url)).catch((thrown) => {
+    const isShown = await withAbort(prompts.openBrowser(url), signal).catch((thrown) => {
       if (signal.aborted) throw thrown;
       return false;
     });
@@ -145,7 +145,7 @@ async function waitForCallback(
 ): Promise<CallbackAnswer> {
   const late = AbortSignal.timeout(LOGIN_TIMEOUT_MINUTES * 60_000);
   try {
-    return await rejectOnAbort(AbortSignal.any([signal, late]), loopback.answer);
+    return await withAbort(loopback.answer, AbortSignal.any([signal, late]));
   } catch (cause) {
     signal.throwIfAborted();
     throw new AgentCoreError(

@@ -1,4 +1,4 @@
-import { rejectOnAbort } from '../../base/async.ts';
+import { withAbort } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { readServiceSettings, type ServiceSettings } from '../endpoints.ts';
 import { createSdkRequestHandler } from '../sdk-client.ts';
@@ -105,7 +105,7 @@ export async function call<T>(
   const late = AbortSignal.timeout(CALL_TIME);
   const ending = AbortSignal.any([signal, late]);
   try {
-    return await rejectOnAbort(ending, send({ abortSignal: ending }));
+    return await withAbort(send({ abortSignal: ending }), ending);
   } catch (cause) {
     signal.throwIfAborted();
     if (late.aborted) {

@@ -1,5 +1,5 @@
 import { watch } from 'node:fs';
-import { rejectOnAbort } from '../../base/async.ts';
+import { withAbort } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import { withFileLock } from '../../base/files.ts';
 import { Oidc } from './oidc-client.ts';
@@ -144,7 +144,7 @@ export async function waitForToken(
   const stopWatching = watchFolder(getSsoCacheDirectory(context.env), look);
   void look();
   try {
-    return await rejectOnAbort(signal, appeared);
+    return await withAbort(appeared, signal);
   } finally {
     clearInterval(timer);
     stopWatching();

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { RateLimiter } from '../../../src/aws/discovery/rate-limit.ts';
-import { forEachConcurrent } from '../../../src/base/async.ts';
 import { SleepersTime, StillTime } from './still-time.ts';
 
 const NEVER = new AbortController().signal;
@@ -138,22 +137,5 @@ describe('a failed call', () => {
       throw throttled();
     };
     await expect(pace.call(SCOPE, 'GetGateway', ending.signal, send)).rejects.toThrow('enough');
-  });
-});
-
-describe('concurrent work', () => {
-  it('runs for a limited number of items at once, and once for each item', async () => {
-    let underWay = 0;
-    let most = 0;
-    const done: number[] = [];
-    await forEachConcurrent([...Array(20).keys()], 4, async (item) => {
-      underWay += 1;
-      most = Math.max(most, underWay);
-      await new Promise((resolve) => setImmediate(resolve));
-      underWay -= 1;
-      done.push(item);
-    });
-    expect(most).toBe(4);
-    expect(done.sort((one, other) => one - other)).toEqual([...Array(20).keys()]);
   });
 });
