@@ -98,13 +98,14 @@ export class RetryInterceptor implements Interceptor {
       const isSafe = isIdempotent
         ? !observed.hasServerRequest
         : (outcome === 'not sent' || outcome === 'refused') && !observed.hasMessages;
-      if (!isSafe || pause === undefined || context.signal.aborted) {
+      if (!isSafe || pause === undefined) {
         return getOrThrow(outcome === 'unknown' ? markUncertain(answer) : answer);
       }
       log(
         'debug',
         `Sending ${request.method} again in ${Math.round(pause)} ms: ${getMessageText(answer)}`,
       );
+      // Also ends a call that was aborted before it failed: the failure was not its last attempt.
       await delay(pause, undefined, { signal: context.signal }).catch(() => {
         throw context.signal.reason;
       });

@@ -363,6 +363,18 @@ describe.concurrent('between two attempts', () => {
     await expect(answer).rejects.toBe(reason);
     expect(server.requests).toHaveLength(1);
   });
+
+  it('a request that is aborted during its attempt gets the reason instead of the failure', async () => {
+    const abort = new AbortController();
+    const reason = new AgentCoreError('shutdown', 'The program was ended');
+    const { server, peer } = await retrying((request) => {
+      abort.abort(reason);
+      return REFUSED(request);
+    });
+    const answer = peer.request(callOf('plain'), exchangeWith(undefined, abort.signal));
+    await expect(answer).rejects.toBe(reason);
+    expect(server.requests).toHaveLength(1);
+  });
 });
 
 describe.concurrent('a permanent failure', () => {
