@@ -104,7 +104,10 @@ export class CallFailures {
 
   #count(exchanges: readonly Exchange[], since: number): Failures {
     const spentMs = this.#until - since;
-    const failed = exchanges.filter((context) => kindOfExchange(context) === 'unknown').length;
+    // The server's own errors count too: it was busy if the proxy sent the call again.
+    const failed = exchanges.filter((context) =>
+      ['unknown', 'own'].includes(kindOfExchange(context) ?? ''),
+    ).length;
     const unseen = this.#unseenFailures(since);
     const attempts = exchanges.length + unseen;
     const backoffMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1));
