@@ -9,8 +9,8 @@ import {
   type CallInfo,
   CancelledError,
   type Interceptor,
-  type InterceptorContext,
   type Peer,
+  type RequestContext,
 } from '../relay/peer.ts';
 import type { AuditEntry, AuditLog } from '../state/audit/audit-log.ts';
 import type { AuditedTokens } from '../state/audit/records.ts';
@@ -55,20 +55,22 @@ export class AuditInterceptor implements Interceptor {
   /** @throws {AgentCoreError} `config` if a required record cannot be written. */
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    const { from } = this.#options;
-    if (request.method === 'ping' || context.from !== from) return next.request(request, context);
+    const direction = this.#options.from === 'client' ? 'to-server' : 'to-client';
+    if (request.method === 'ping' || context.direction !== direction) {
+      return next.request(request, context);
+    }
     const isRequired = this.#options.isRequired();
     const began = performance.now();
     const entry = this.#beginning(request, isRequired);
     if (isRequired) await this.#required({ ...(await entry()), phase: 'begun' });
-    const callInfo: CallInfo = context.call ?? { attempts: 0 };
+    const { call } = context;
     const end = (outcome: AuditEntry['outcome'], code: unknown, upstreamStatus?: number) => {
       const milliseconds = Math.round((performance.now() - began) * 10) / 10;
       const ended = async (): Promise<AuditEntry> => {
-        const { attempts, session, requestId, traceId, redactions, tokens, decision } = callInfo;
+        const { attempts, session, requestId, traceId, redactions, tokens, decision } = call;
         return {
           ...(await entry()),
           // Read again: for a request right after the start, it is usually known by now.
@@ -94,8 +96,8 @@ export class AuditInterceptor implements Interceptor {
         .catch(() => undefined);
     };
     try {
-      const response = await next.request(request, { ...context, call: callInfo });
-      const status = callInfo.attempts > 0 ? (response.httpStatus ?? 200) : undefined;
+      const response = await next.request(request, context);
+      const status = call.attempts > 0 ? (response.httpStatus ?? 200) : undefined;
       const ended = end(getCallOutcome(response), response.error?.code, status);
       if (ended) await ended;
       return response;
@@ -111,11 +113,7 @@ export class AuditInterceptor implements Interceptor {
     }
   }
 
-  notify(
-    notification: JsonRpcNotification,
-    context: InterceptorContext,
-    next: Peer,
-  ): Promise<void> {
+  notify(notification: JsonRpcNotification, context: RequestContext, next: Peer): Promise<void> {
     return next.notify(notification, context);
   }
 

@@ -18,12 +18,7 @@ import {
   parseListItems,
   withList,
 } from '../mcp/protocol.ts';
-import {
-  CancelledError,
-  type Interceptor,
-  type InterceptorContext,
-  type Peer,
-} from '../relay/peer.ts';
+import { CancelledError, type Interceptor, type Peer, type RequestContext } from '../relay/peer.ts';
 import {
   type ApprovalOutcome,
   Approvals,
@@ -64,10 +59,10 @@ export class PolicyInterceptor implements Interceptor {
 
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    if (context.from === 'server') return this.#fromServer(request, context, next);
+    if (context.direction === 'to-client') return this.#fromServer(request, context, next);
     if (request.method === 'initialize') this.#approvals.learn(request.params);
     const judging: PendingDecision = { request, agreed: [], times: 0 };
     for (;;) {
@@ -100,12 +95,13 @@ export class PolicyInterceptor implements Interceptor {
 
   async notify(
     notification: JsonRpcNotification,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<void> {
     const { method, params } = notification;
     const { policies, failure } = this.#options.current();
-    if (context.from === 'server') {
+    const from = context.direction === 'to-client' ? 'server' : 'client';
+    if (from === 'server') {
       if (method === 'notifications/tools/list_changed') this.#engine.tools.forget();
       if (method === 'notifications/prompts/list_changed') this.#engine.prompts.forget();
       if (!getRequiredFacts(policies).methods) return next.notify(notification, context);
@@ -116,7 +112,7 @@ export class PolicyInterceptor implements Interceptor {
     }
     for (let times = 0; times < MAX_DECISIONS; times++) {
       const check = this.#checkBeforeSend(this.#options.current().policies, context);
-      const ruling = await this.#findDenial(context.from, method, params ?? {});
+      const ruling = await this.#findDenial(from, method, params ?? {});
       if (ruling) throw new AgentCoreError('usage', ruling.message);
       try {
         return await next.notify(notification, { ...context, ...check });
@@ -135,7 +131,7 @@ export class PolicyInterceptor implements Interceptor {
   /** Decides a server request by its method alone. */
   async #fromServer(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     if (this.#approvals.isOwn(request)) return next.request(request, context);
@@ -168,7 +164,7 @@ export class PolicyInterceptor implements Interceptor {
    * @param review Asks a person. Without it, a required approval is a denial.
    */
   async #findDenial(
-    from: InterceptorContext['from'],
+    from: 'client' | 'server',
     method: string,
     params: JsonObject,
     review?: AskPerson,
@@ -205,7 +201,7 @@ export class PolicyInterceptor implements Interceptor {
   /** Decides a client request and counts it. If allowed, `judging.request` is the one to send. */
   async #decideClientRequest(
     judging: PendingDecision,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<DecisionResult> {
     const { request: first } = judging;
@@ -288,7 +284,7 @@ export class PolicyInterceptor implements Interceptor {
     request: JsonRpcRequest,
     response: JsonRpcResponse,
     { wasAsked }: Allowed,
-    context: InterceptorContext,
+    context: RequestContext,
   ): Promise<JsonRpcResponse> {
     const span = response.error ? undefined : findSpanAt(response.bytes, ['result']);
     if (!span) return response;
@@ -339,7 +335,7 @@ export class PolicyInterceptor implements Interceptor {
     request: JsonRpcRequest,
     response: JsonRpcResponse,
     shape: ListShape,
-    context: InterceptorContext,
+    context: RequestContext,
   ): Promise<JsonRpcResponse> {
     const items = parseListItems(response, shape);
     if (!items) {
@@ -371,7 +367,7 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** Returns a `beforeSend` that stops the message if the documents changed after the decision. */
-  #checkBeforeSend(policies: readonly Policy[], context: InterceptorContext) {
+  #checkBeforeSend(policies: readonly Policy[], context: RequestContext) {
     let isOutdated = false;
     const beforeSend = () => {
       context.beforeSend?.();
@@ -385,7 +381,7 @@ export class PolicyInterceptor implements Interceptor {
     return this.#options.current().policies !== policies;
   }
 
-  #refuse(request: JsonRpcRequest, context: InterceptorContext, match: RuleMatch): JsonRpcResponse {
+  #refuse(request: JsonRpcRequest, context: RequestContext, match: RuleMatch): JsonRpcResponse {
     recordDecision(context, 'deny', match);
     return createDeniedResponse(request, match);
   }
@@ -436,11 +432,11 @@ function getMissingApprovals(
 
 /** Stores the decision in the call's facts, for the audit. */
 function recordDecision(
-  { call }: InterceptorContext,
+  { call }: RequestContext,
   effect: string,
   ruling: RuleMatch | undefined,
 ): void {
-  if (call) call.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
+  call.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
 }
 
 /** Creates a denial for a reason outside the documents. */

@@ -9,7 +9,7 @@ import {
   type JsonObject,
   parseResult,
 } from '../mcp/message.ts';
-import type { Peer } from '../relay/peer.ts';
+import { createContext, type Peer } from '../relay/peer.ts';
 
 /** Milliseconds for the user to answer a prompt. */
 const RESPONSE_TIMEOUT_MS = 60_000;
@@ -126,12 +126,11 @@ export class ElicitationPrompts implements CredentialPrompts {
     const client = this.#client;
     if (!client) throw createUnavailableError();
     const late = AbortSignal.timeout(milliseconds);
-    const exchange = { signal: AbortSignal.any([signal, late]), sender: nobody };
     let response: Awaited<ReturnType<Peer['request']>>;
     try {
       response = await client.request(
         createRequest(createRequestId(0), 'elicitation/create', params),
-        exchange,
+        createContext('to-client', { signal: AbortSignal.any([signal, late]) }),
       );
     } catch (cause) {
       if (!late.aborted) throw cause;
@@ -167,9 +166,3 @@ function getElicitationSupport(params: JsonObject | undefined): Elicitation {
 function createUnavailableError(): AgentCoreError {
   return new AgentCoreError('credentials', 'the client cannot ask for it now');
 }
-
-/** Sender of the elicitation. It rejects requests of the client. */
-const nobody: Peer = {
-  request: () => Promise.reject(createUnavailableError()),
-  notify: () => Promise.resolve(),
-};

@@ -15,9 +15,8 @@ import {
 import { isSubscriptionRequest, readPages } from '../mcp/protocol.ts';
 import {
   applyInterceptors,
-  type CallInfo,
+  createContext,
   type Interceptor,
-  type InterceptorContext,
   type Peer,
   type RequestContext,
   withUnknownOutcome,
@@ -64,22 +63,22 @@ export class RetryInterceptor implements Interceptor {
 
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    if (context.from === 'server' || isSubscriptionRequest(request))
+    if (context.direction === 'to-client' || isSubscriptionRequest(request))
       return next.request(request, context);
     const { idempotence, log } = this.#options;
     const started = performance.now();
     const observed = new ObservedSender(context.sender);
-    const callInfo: CallInfo = context.call ?? { attempts: 0 };
-    const exchange = { ...context, sender: observed, call: callInfo };
+    const observedContext = { ...context, sender: observed };
+    const { call } = context;
     let failures = 0;
     let headerUpdates = 0;
     for (let attempt = 1; ; attempt++) {
-      callInfo.retryAfter = undefined;
+      call.retryAfter = undefined;
       const headers = this.#learnToolHeaders(request);
-      const answer = await settle(next.request(request, exchange));
+      const answer = await settle(next.request(request, observedContext));
       if (request.method === 'tools/list' && 'response' in answer) {
         idempotence.learn(answer.response);
       }
@@ -88,7 +87,7 @@ export class RetryInterceptor implements Interceptor {
           await this.#listTools(request, context, next);
         if (headers !== this.#learnToolHeaders(request)) continue;
       }
-      const verdict = classifyFailure(answer, (callInfo.retryAfter ?? 0) * 1000);
+      const verdict = classifyFailure(answer, (call.retryAfter ?? 0) * 1000);
       if (!verdict) return getOrThrow(answer);
       // Refusals by a busy service do not count as retries.
       if (verdict.outcome !== 'refused') failures++;
@@ -125,12 +124,15 @@ export class RetryInterceptor implements Interceptor {
    */
   async #listTools(
     request: JsonRpcRequest,
-    { sender, signal }: InterceptorContext,
+    { sender, signal }: RequestContext,
     next: Peer,
   ): Promise<void> {
     // Other calls wait for the list too, so it continues if this call is cancelled.
-    const exchange = { sender, signal: AbortSignal.timeout(this.#options.timeoutMs) };
-    this.#listing ??= readTools(request, applyInterceptors([this], next), exchange).finally(() => {
+    this.#listing ??= readTools(
+      request,
+      applyInterceptors([this], next),
+      createContext('to-server', { sender, signal: AbortSignal.timeout(this.#options.timeoutMs) }),
+    ).finally(() => {
       this.#listing = undefined;
     });
     // If every waiting call is cancelled, the failure must not become an unhandled rejection.

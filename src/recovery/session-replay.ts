@@ -14,9 +14,8 @@ import { findPlatformError } from '../mcp/platform-errors.ts';
 import { getProtocolEra } from '../mcp/protocol.ts';
 import {
   applyInterceptors,
-  type CallInfo,
+  createContext,
   type Interceptor,
-  type InterceptorContext,
   type Peer,
   type RequestContext,
 } from '../relay/peer.ts';
@@ -82,22 +81,20 @@ export class SessionReplayInterceptor implements Interceptor {
 
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    if (context.from === 'server' || getProtocolEra(request) === 'stateless') {
+    if (context.direction === 'to-client' || getProtocolEra(request) === 'stateless') {
       return next.request(request, context);
     }
     if (request.method === 'initialize') return this.#initialize(request, context, next);
     const observed = new ObservedSender(context.sender);
-    const callInfo: CallInfo = context.call ?? { attempts: 0 };
+    const { call } = context;
     for (let replays = 0; ; replays++) {
       await this.#ready(context, next);
       const generation = this.#generation;
-      const answer = await settle(
-        next.request(request, { ...context, sender: observed, call: callInfo }),
-      );
-      if (generation === this.#generation) this.#session = callInfo.session ?? this.#session;
+      const answer = await settle(next.request(request, { ...context, sender: observed }));
+      if (generation === this.#generation) this.#session = call.session ?? this.#session;
       if ('response' in answer) this.#handshake.answered(request, answer.response);
       const loss = detectSessionLoss(answer);
       if (!loss || observed.hasMessages || !this.#handshake.isComplete || replays === MAX_REPLAYS) {
@@ -113,10 +110,10 @@ export class SessionReplayInterceptor implements Interceptor {
 
   async notify(
     notification: JsonRpcNotification,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<void> {
-    if (context.from === 'server') return next.notify(notification, context);
+    if (context.direction === 'to-client') return next.notify(notification, context);
     this.#handshake.told(notification);
     const generation = this.#generation;
     try {
@@ -138,7 +135,7 @@ export class SessionReplayInterceptor implements Interceptor {
    */
   async #initialize(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     while (this.#pendingHandshake) {
@@ -151,12 +148,11 @@ export class SessionReplayInterceptor implements Interceptor {
 
   async #begin(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    const callInfo: CallInfo = context.call ?? { attempts: 0 };
-    const response = await next.request(request, { ...context, call: callInfo });
-    this.#session = callInfo.session;
+    const response = await next.request(request, context);
+    this.#session = context.call.session;
     this.#handshake.answered(request, response);
     if (!response.error) {
       this.#generation++;
@@ -170,7 +166,7 @@ export class SessionReplayInterceptor implements Interceptor {
    *
    * @throws {AgentCoreError} if the replay fails.
    */
-  async #ready({ sender, signal }: InterceptorContext, next: Peer): Promise<void> {
+  async #ready({ sender, signal }: RequestContext, next: Peer): Promise<void> {
     const started = performance.now();
     for (let mayJoin = true; ; ) {
       const loss = this.#pendingLoss;
@@ -207,17 +203,15 @@ export class SessionReplayInterceptor implements Interceptor {
   async #isLost(
     loss: SessionLoss,
     generation: number,
-    { sender, signal }: InterceptorContext,
+    { sender, signal }: RequestContext,
     next: Peer,
   ): Promise<boolean> {
     const isCurrent = () => generation === this.#generation && !this.#pendingHandshake;
     if (!isCurrent()) return true;
     if (!loss.isCertain) {
       const server = applyInterceptors([this.#options.retry], next);
-      const isForgotten = await confirmSessionLoss(loss, this.#handshake.list, server, {
-        signal,
-        sender,
-      });
+      const context = createContext('to-server', { signal, sender });
+      const isForgotten = await confirmSessionLoss(loss, this.#handshake.list, server, context);
       if (!isCurrent()) return true;
       if (!isForgotten) return false;
     }
@@ -225,16 +219,16 @@ export class SessionReplayInterceptor implements Interceptor {
     return true;
   }
 
-  async #replay(loss: SessionLoss, back: Peer, next: Peer): Promise<void> {
+  async #replay(loss: SessionLoss, sender: Peer, next: Peer): Promise<void> {
     const { timeoutMs, retry, onReplay, log } = this.#options;
     const started = performance.now();
     const before = this.#session;
-    const callInfo: CallInfo = { attempts: 0 };
     // Other calls wait for the replay too, so it continues if this call is cancelled.
-    const exchange = { sender: back, signal: AbortSignal.timeout(timeoutMs), call: callInfo };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const context = createContext('to-server', { sender, signal });
     const server = applyInterceptors([retry], next);
     try {
-      await this.#handshake.repeat(server, exchange);
+      await this.#handshake.repeat(server, context);
     } catch (cause) {
       throw createHandshakeError(
         `The server had lost the session (${loss.reason}), and a new one could not be set up`,
@@ -243,18 +237,18 @@ export class SessionReplayInterceptor implements Interceptor {
     }
     this.#generation++;
     this.#pendingLoss = undefined;
-    this.#session = callInfo.session;
+    this.#session = context.call.session;
     const milliseconds = Math.round(performance.now() - started);
     const calls = this.#pendingHandshake?.calls ?? 0;
     log(
       'notice',
       `The server had lost the session (${loss.reason}). A new one was set up in ${milliseconds} ms, and ${calls === 1 ? 'the call that waited goes' : `${calls} calls that waited go`} on in it`,
     );
-    void this.#compareTools(server, exchange).then((toolsChanged) => {
+    void this.#compareTools(server, context).then((toolsChanged) => {
       const { reason } = loss;
       onReplay({
         session: before,
-        next: callInfo.session,
+        next: context.call.session,
         reason,
         milliseconds,
         calls,
@@ -265,11 +259,11 @@ export class SessionReplayInterceptor implements Interceptor {
 
   /** Sends `notifications/tools/list_changed` if the new session has other tools. */
   async #compareTools(server: Peer, { sender, signal }: RequestContext): Promise<boolean> {
-    const exchange = { sender, signal };
-    const differ = await this.#handshake.hasOtherTools(server, exchange).catch(() => false);
+    const context = createContext('to-server', { sender, signal });
+    const differ = await this.#handshake.hasOtherTools(server, context).catch(() => false);
     if (differ) {
       const changed = createNotification('notifications/tools/list_changed');
-      await sender.notify(changed, exchange).catch(() => undefined);
+      await sender.notify(changed, createContext('to-client', { signal })).catch(() => undefined);
     }
     return differ;
   }
@@ -414,11 +408,11 @@ export class InitializeFirstInterceptor implements Interceptor {
 
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     const handshake = this.#handshake;
-    if (context.from === 'server' || getProtocolEra(request) === 'stateless') {
+    if (context.direction === 'to-client' || getProtocolEra(request) === 'stateless') {
       return next.request(request, context);
     }
     if (request.method === 'initialize' || !handshake.isComplete) {
@@ -443,18 +437,19 @@ export class InitializeFirstInterceptor implements Interceptor {
 
   async #isLost(
     loss: SessionLoss,
-    { signal, sender }: InterceptorContext,
+    { signal, sender }: RequestContext,
     next: Peer,
   ): Promise<boolean> {
     if (loss.isCertain) return true;
     const server = applyInterceptors([this.#retry], next);
-    return confirmSessionLoss(loss, this.#handshake.list, server, { signal, sender });
+    const context = createContext('to-server', { signal, sender });
+    return confirmSessionLoss(loss, this.#handshake.list, server, context);
   }
 
-  async #initialize({ signal, sender }: InterceptorContext, next: Peer): Promise<void> {
+  async #initialize({ signal, sender }: RequestContext, next: Peer): Promise<void> {
     const server = applyInterceptors([this.#retry], next);
     try {
-      await this.#handshake.repeat(server, { signal, sender });
+      await this.#handshake.repeat(server, createContext('to-server', { signal, sender }));
     } catch (thrown) {
       signal.throwIfAborted();
       throw createHandshakeError('The session of this request could not be set up', thrown);

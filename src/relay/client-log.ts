@@ -1,6 +1,6 @@
 import { isLogLevel, type LogLevel, meetsThreshold } from '../base/logger.ts';
 import { createNotification, type JsonRpcRequest, type JsonRpcResponse } from '../mcp/message.ts';
-import type { Interceptor, InterceptorContext, Peer } from './peer.ts';
+import { createContext, type Interceptor, type Peer, type RequestContext } from './peer.ts';
 
 /** Maximum log messages waiting for a slow client. */
 const MAX_WAITING = 100;
@@ -14,13 +14,9 @@ export class ClientLogInterceptor implements Interceptor {
   #client: Peer | undefined;
   #waiting = 0;
 
-  request(
-    request: JsonRpcRequest,
-    context: InterceptorContext,
-    next: Peer,
-  ): Promise<JsonRpcResponse> {
+  request(request: JsonRpcRequest, context: RequestContext, next: Peer): Promise<JsonRpcResponse> {
     const answer = next.request(request, context);
-    if (context.from === 'server') return answer;
+    if (context.direction === 'to-client') return answer;
     if (request.method === 'initialize') return this.#onceAnswered(answer, context);
     if (request.method !== 'logging/setLevel') return answer;
     return this.#onceAnswered(answer, context, request.params?.level);
@@ -36,10 +32,9 @@ export class ClientLogInterceptor implements Interceptor {
       logger: 'agentcore-mcp',
       data: sentence,
     });
-    const exchange = { signal: new AbortController().signal, sender: this.#client };
     this.#waiting++;
     this.#client
-      .notify(message, exchange)
+      .notify(message, createContext('to-client'))
       .catch(() => undefined)
       .finally(() => {
         this.#waiting--;
@@ -48,7 +43,7 @@ export class ClientLogInterceptor implements Interceptor {
 
   async #onceAnswered(
     answer: Promise<JsonRpcResponse>,
-    { sender }: InterceptorContext,
+    { sender }: RequestContext,
     level?: unknown,
   ): Promise<JsonRpcResponse> {
     const response = await answer;

@@ -7,7 +7,7 @@ import {
   replaceValueAt,
 } from '../mcp/message.ts';
 import { isSubscriptionRequest } from '../mcp/protocol.ts';
-import type { Interceptor, InterceptorContext, Peer, RequestContext } from './peer.ts';
+import type { Interceptor, Peer, RequestContext } from './peer.ts';
 
 /**
  * Sends progress notifications for an open call with a progress token, so the client does not time
@@ -23,28 +23,33 @@ export class KeepAliveInterceptor implements Interceptor {
 
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     const token = readIdAt(request, ['params', '_meta', 'progressToken'])?.token;
-    if (context.from === 'server' || token === undefined || isSubscriptionRequest(request)) {
+    if (
+      context.direction === 'to-client' ||
+      token === undefined ||
+      isSubscriptionRequest(request)
+    ) {
       return next.request(request, context);
     }
-    let told = 0;
+    let count = 0;
+    const toClient: RequestContext = { ...context, direction: 'to-client' };
     const timer = setInterval(() => {
-      const seconds = Math.round((++told * this.#interval) / 1000);
+      const seconds = Math.round((++count * this.#interval) / 1000);
       const alive = createNotification('notifications/progress', {
         progressToken: 0,
         // Progress must increase. Negative values stay below the first value of a server.
-        progress: -1 / told,
+        progress: -1 / count,
         message: `Still running after ${seconds} s`,
       });
       const named = replaceValueAt(alive, ['params', 'progressToken'], token);
-      context.sender.notify(named, context).catch(() => undefined);
+      context.sender.notify(named, toClient).catch(() => undefined);
     }, this.#interval);
-    const back = new ProgressWatcher(context.sender, () => clearInterval(timer));
+    const sender = new ProgressWatcher(context.sender, () => clearInterval(timer));
     try {
-      return await next.request(request, { ...context, sender: back });
+      return await next.request(request, { ...context, sender });
     } finally {
       clearInterval(timer);
     }

@@ -7,7 +7,6 @@ import {
   type JsonRpcRequest,
   type JsonRpcResponse,
   type RequestId,
-  type Sender,
 } from '../mcp/message.ts';
 
 /**
@@ -29,8 +28,9 @@ export interface Peer {
 /** Milliseconds that later messages wait for the server to acknowledge a notification. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
 
-/** Context of one message in transit. */
+/** Context of one message in transit. All interceptors of its direction share it. */
 export interface RequestContext {
+  readonly direction: 'to-server' | 'to-client';
   /** Aborts with {@link CancelledError} if the sender cancels, or an error if the program ends. */
   readonly signal: AbortSignal;
   /** The sender. Receives notifications and requests for this message. */
@@ -40,9 +40,24 @@ export interface RequestContext {
    * must no longer be sent.
    */
   readonly beforeSend?: (() => void) | undefined;
-  /** Facts about the call for recorders. Set for every client request of a transport. */
-  readonly call?: CallInfo | undefined;
+  /** Facts about the call for recorders. A server request shares those of its client request. */
+  readonly call: CallInfo;
 }
+
+/** Creates a context. If `sender` or `signal` is missing, nothing can be sent back or cancelled. */
+export function createContext(
+  direction: RequestContext['direction'],
+  { signal = new AbortController().signal, sender = NO_SENDER }: Partial<RequestContext> = {},
+): RequestContext {
+  return { direction, signal, sender, call: { attempts: 0 } };
+}
+
+/** A sender without an open request. Rejects requests and drops notifications. */
+const NO_SENDER: Peer = {
+  request: ({ method }) =>
+    Promise.reject(new AgentCoreError('usage', `No request is open for ${method}`)),
+  notify: () => Promise.resolve(),
+};
 
 /** Facts about a request. Lower layers write them, recorders and transports read them. */
 export interface CallInfo {
@@ -87,27 +102,14 @@ export class CancelledError extends Error {
   }
 }
 
-/** Context of a message in transit, with the side of its sender. */
-export interface InterceptorContext extends RequestContext {
-  readonly from: Sender;
-}
-
 /**
  * A step between client and server. It receives every request and notification of both sides. It
  * may forward a message to `next` (unchanged, changed, or several times) or answer a request
  * itself. It may also send its own messages to `next` or to `context.sender`.
  */
 export interface Interceptor {
-  request?(
-    request: JsonRpcRequest,
-    context: InterceptorContext,
-    next: Peer,
-  ): Promise<JsonRpcResponse>;
-  notify?(
-    notification: JsonRpcNotification,
-    context: InterceptorContext,
-    next: Peer,
-  ): Promise<void>;
+  request?(request: JsonRpcRequest, context: RequestContext, next: Peer): Promise<JsonRpcResponse>;
+  notify?(notification: JsonRpcNotification, context: RequestContext, next: Peer): Promise<void>;
 }
 
 /**
@@ -115,34 +117,32 @@ export interface Interceptor {
  * Messages from the server pass the last one first.
  */
 export function applyInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
-  const toServer = chainInterceptors(interceptors, 'client', server);
+  const toServer = chainInterceptors(interceptors, server);
   const backwards = interceptors.toReversed();
   // Cache: the client is the same peer as long as its connection lasts.
   const clients = new WeakMap<Peer, Peer>();
-  const facing = (context: RequestContext): RequestContext => {
+  const withClient = (context: RequestContext): RequestContext => {
     const { sender } = context;
     let client = clients.get(sender);
     if (!client) {
-      client = chainInterceptors(backwards, 'server', sender);
+      client = chainInterceptors(backwards, sender);
       clients.set(sender, client);
     }
     return { ...context, sender: client };
   };
   return {
-    request: (request, context) => toServer.request(request, facing(context)),
-    notify: (notification, context) => toServer.notify(notification, facing(context)),
+    request: (request, context) => toServer.request(request, withClient(context)),
+    notify: (notification, context) => toServer.notify(notification, withClient(context)),
   };
 }
 
-function chainInterceptors(interceptors: readonly Interceptor[], from: Sender, end: Peer): Peer {
+function chainInterceptors(interceptors: readonly Interceptor[], end: Peer): Peer {
   return interceptors.reduceRight<Peer>(
     (next, interceptor) => ({
       request: (request, context) =>
-        interceptor.request?.(request, { ...context, from }, next) ??
-        next.request(request, context),
+        interceptor.request?.(request, context, next) ?? next.request(request, context),
       notify: (notification, context) =>
-        interceptor.notify?.(notification, { ...context, from }, next) ??
-        next.notify(notification, context),
+        interceptor.notify?.(notification, context, next) ?? next.notify(notification, context),
     }),
     end,
   );

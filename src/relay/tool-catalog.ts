@@ -12,7 +12,7 @@ import {
   parseResult,
 } from '../mcp/message.ts';
 import { LISTS, type ListShape, parseListItems, readPages } from '../mcp/protocol.ts';
-import type { Peer, RequestContext } from './peer.ts';
+import { createContext, type Peer, type RequestContext } from './peer.ts';
 
 /**
  * Facts from `tools/list` and `prompts/list`: effects and definitions for policies, headers of
@@ -125,10 +125,11 @@ export class ToolCatalog {
 
   async #list(call: JsonRpcRequest, server: Peer, { sender }: RequestContext): Promise<void> {
     // Other calls wait for the same listing, so it continues if the first call is cancelled.
-    const exchange = { sender, signal: AbortSignal.timeout(LIST_TOOLS_TIMEOUT_MS) };
+    const signal = AbortSignal.timeout(LIST_TOOLS_TIMEOUT_MS);
+    const context = createContext('to-server', { sender, signal });
     const read = (cursor: string | undefined) => {
       const params = { ...withoutProgressToken(call), ...(cursor !== undefined && { cursor }) };
-      return server.request(createRequest(createRequestId(0), this.#method, params), exchange);
+      return server.request(createRequest(createRequestId(0), this.#method, params), context);
     };
     const next = (page: JsonRpcResponse) => (parseResult(page) as JsonObject).nextCursor;
     for await (const page of readPages(read, next)) {

@@ -4,8 +4,8 @@ import {
   type CallInfo,
   CancelledError,
   type Interceptor,
-  type InterceptorContext,
   type Peer,
+  type RequestContext,
 } from '../relay/peer.ts';
 import { type CallRecord, getCallOutcome, type JournalRecord } from '../state/journal/records.ts';
 import { sanitizeValue } from '../state/journal/sanitize.ts';
@@ -23,16 +23,15 @@ export class CallRecorderInterceptor implements Interceptor {
 
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    if (context.from === 'server') return next.request(request, context);
+    if (context.direction === 'to-client') return next.request(request, context);
     const began = { at: new Date().toISOString(), time: performance.now() };
-    const callInfo: CallInfo = context.call ?? { attempts: 0 };
     try {
-      const response = await next.request(request, { ...context, call: callInfo });
+      const response = await next.request(request, context);
       this.#record({
-        ...this.#createCallRecord(request, began, callInfo),
+        ...this.#createCallRecord(request, began, context.call),
         bytesOut: response.bytes.length,
         outcome: getCallOutcome(response),
         ...(response.error && { code: Number(response.error.code) }),
@@ -44,7 +43,7 @@ export class CallRecorderInterceptor implements Interceptor {
       const isCancelled = thrown instanceof CancelledError;
       const code = thrown instanceof AgentCoreError ? thrown.data?.jsonRpcCode : undefined;
       this.#record({
-        ...this.#createCallRecord(request, began, callInfo),
+        ...this.#createCallRecord(request, began, context.call),
         bytesOut: 0,
         outcome: isCancelled ? 'cancelled' : 'failed',
         ...(typeof code === 'number' && { code }),

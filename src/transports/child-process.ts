@@ -36,7 +36,7 @@ interface ChildProcessTransportOptions {
 /** A request in progress in the child process. */
 interface Open {
   readonly request: JsonRpcRequest;
-  readonly exchange: RequestContext;
+  readonly context: RequestContext;
   /** The request's id on the child's connection. */
   id: RequestId | undefined;
 }
@@ -74,7 +74,7 @@ export class ChildProcessTransport implements Peer {
   async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     const begins = request.method === 'initialize' || getProtocolEra(request) === 'stateless';
     const { connection, process } = this.#run(begins);
-    const open: Open = { request, exchange: context, id: undefined };
+    const open: Open = { request, context, id: undefined };
     this.#open.add(open);
     try {
       const response = await connection.request(request, context, (id) => {
@@ -141,21 +141,22 @@ export class ChildProcessTransport implements Peer {
     const { client } = this.#options;
     return {
       request: (request, context) => {
-        const back = this.#latest()?.exchange.sender ?? client;
-        return back.request(request, {
+        const receiver = this.#latest()?.context.sender ?? client;
+        return receiver.request(request, {
           ...context,
           signal: AbortSignal.any([context.signal, gone]),
         });
       },
       notify: (notification, context) => {
-        const [open, told] = this.#owner(notification);
-        const back = open?.exchange.sender ?? client;
-        return back.notify(told, { ...context, signal: gone });
+        const [open, routed] = this.#findOwner(notification);
+        const receiver = open?.context.sender ?? client;
+        return receiver.notify(routed, { ...context, signal: gone });
       },
     };
   }
 
-  #owner(notification: JsonRpcNotification): [Open | undefined, JsonRpcNotification] {
+  /** Finds the request of a notification. Returns both, with the token of the client. */
+  #findOwner(notification: JsonRpcNotification): [Open | undefined, JsonRpcNotification] {
     const subscription = readIdAt(notification, SUBSCRIPTION_IN_PARAMS);
     if (subscription) {
       const open = this.#find(({ id }) => id?.key === subscription.key);

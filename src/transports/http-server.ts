@@ -20,8 +20,8 @@ import {
 } from '../mcp/message.ts';
 import { getProtocolEra } from '../mcp/protocol.ts';
 import {
-  type CallInfo,
   CancelledError,
+  createContext,
   type Peer,
   type RequestContext,
   toErrorResponse,
@@ -179,20 +179,15 @@ export class HttpServerTransport {
     }
     let answer: JsonRpcResponse;
     let status = 200;
-    const callInfo: CallInfo = { attempts: 0 };
+    const context = createContext('to-server', { signal: call.abort.signal, sender: call });
     try {
-      const { signal } = call.abort;
-      answer = await this.#options.server.request(request, {
-        signal,
-        sender: call,
-        call: callInfo,
-      });
+      answer = await this.#options.server.request(request, context);
     } catch (thrown) {
       if (thrown instanceof CancelledError) {
         this.#questions.forget(call);
         return call.forgo();
       }
-      const { mayHaveRun } = callInfo;
+      const { mayHaveRun } = context.call;
       answer = toErrorResponse(request.id, thrown, mayHaveRun);
       const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
       // An MCP client reacts to a 404 with a new session, and sends the request again. Send it only
@@ -213,8 +208,7 @@ export class HttpServerTransport {
       }
       return;
     }
-    const exchange = { signal: new AbortController().signal, sender: NO_SENDER };
-    this.#options.server.notify(notification, exchange).catch((thrown) => {
+    this.#options.server.notify(notification, createContext('to-server')).catch((thrown) => {
       this.#options.log(
         'warning',
         `Could not deliver ${notification.method}: ${getErrorMessage(thrown)}`,
@@ -242,12 +236,6 @@ export class HttpServerTransport {
     this.#options.onSession(id);
   }
 }
-
-/** Sender of a client notification. Without an open request, nothing can be sent back. */
-const NO_SENDER: Peer = {
-  request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
-  notify: () => Promise.resolve(),
-};
 
 /**
  * True for clients with one message per POST, such as mcp-agentcore-proxy. They read a POST to its
@@ -372,8 +360,7 @@ class PendingServerRequests {
 
   async #tell(call: HttpServerCall, notification: JsonRpcNotification): Promise<void> {
     if (await call.say(notification)) return;
-    const { signal } = new AbortController();
-    await this.#outbox.notify(notification, { signal, sender: call });
+    await this.#outbox.notify(notification, createContext('to-client'));
   }
 }
 

@@ -20,8 +20,8 @@ import {
 import { isSubscriptionRequest } from '../mcp/protocol.ts';
 import { readStdioMessages } from '../mcp/stdio-framing.ts';
 import {
-  type CallInfo,
   CancelledError,
+  createContext,
   type Peer,
   type RequestContext,
   toErrorResponse,
@@ -133,7 +133,7 @@ export class StdioConnection implements Peer {
     context.signal.addEventListener('abort', giveUp, { once: true });
     const write = this.#writer.write(withId(request, id).bytes, () => {
       written = !context.signal.aborted;
-      if (written && context.call) context.call.mayHaveRun = true;
+      if (written) context.call.mayHaveRun = true;
       return !written;
     });
     try {
@@ -231,6 +231,11 @@ export class StdioConnection implements Peer {
     }
   }
 
+  /** Direction of incoming messages. */
+  get #direction(): RequestContext['direction'] {
+    return this.#options.otherSide === 'client' ? 'to-server' : 'to-client';
+  }
+
   get #isFull(): boolean {
     return this.#incoming.size >= this.#options.openLimit;
   }
@@ -266,15 +271,11 @@ export class StdioConnection implements Peer {
     const incoming: Incoming = { request, abort: new AbortController(), cancelled: false };
     this.#incoming.add(incoming);
     let answer: JsonRpcResponse;
-    const callInfo: CallInfo = { attempts: 0 };
+    const context = createContext(this.#direction, { signal: incoming.abort.signal, sender: this });
     try {
-      const { signal } = incoming.abort;
-      answer = withId(
-        await peer.request(request, { signal, sender: this, call: callInfo }),
-        request.id,
-      );
+      answer = withId(await peer.request(request, context), request.id);
     } catch (thrown) {
-      answer = toErrorResponse(request.id, thrown, callInfo.mayHaveRun);
+      answer = toErrorResponse(request.id, thrown, context.call.mayHaveRun);
     }
     await this.#writer.write(answer.bytes, () => incoming.cancelled);
     this.#incoming.delete(incoming);
@@ -290,7 +291,7 @@ export class StdioConnection implements Peer {
     }
     this.#passing++;
     try {
-      await peer.notify(notification, { signal: new AbortController().signal, sender: this });
+      await peer.notify(notification, createContext(this.#direction, { sender: this }));
     } catch (thrown) {
       this.#options.onDropped(
         `Could not deliver ${notification.method}: ${getErrorMessage(thrown)}`,

@@ -38,7 +38,7 @@ interface HttpCallOptions {
   readonly noun: string;
   /** The request with its id at the server. */
   readonly request: JsonRpcRequest;
-  readonly exchange: RequestContext;
+  readonly context: RequestContext;
   readonly messageLimit: number;
   readonly log: Log;
   /** Sends a client notification to the server in the session of this call. */
@@ -57,6 +57,8 @@ interface HttpCallOptions {
  */
 export class HttpCall {
   readonly #options: HttpCallOptions;
+  /** Context of the server's messages. */
+  readonly #toClient: RequestContext;
   readonly #abort = new AbortController();
   readonly #serverRequests = new Map<string, AbortController>();
   readonly #serving = new Set<Promise<void>>();
@@ -71,6 +73,7 @@ export class HttpCall {
 
   constructor(options: HttpCallOptions) {
     this.#options = options;
+    this.#toClient = { ...options.context, direction: 'to-client' };
   }
 
   /** Aborts the request's POST. */
@@ -94,7 +97,7 @@ export class HttpCall {
    * ends, but only for a bounded time after the response.
    */
   async run(send: () => Promise<HttpReply | JsonRpcResponse>): Promise<JsonRpcResponse> {
-    const { signal } = this.#options.exchange;
+    const { signal } = this.#options.context;
     signal.throwIfAborted();
     const giveUp = () => this.#giveUp(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
@@ -155,7 +158,7 @@ export class HttpCall {
     message: JsonRpcMessage | InvalidMessage,
     answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
-    const { request, exchange: context } = this.#options;
+    const { request, context } = this.#options;
     switch (message.kind) {
       case 'fault':
         return this.#drop(message, answer);
@@ -179,7 +182,7 @@ export class HttpCall {
           // Without a session, the notification ends the subscription of this request: forward it.
           if (getProtocolEra(request) === 'handshake') return;
         }
-        return context.sender.notify(message, context);
+        return context.sender.notify(message, this.#toClient);
     }
   }
 
@@ -279,7 +282,7 @@ export class HttpCall {
    * needed.
    */
   async #ask(message: JsonRpcRequest): Promise<JsonRpcResponse | undefined> {
-    const { exchange: context, onServerRequest } = this.#options;
+    const { context, onServerRequest } = this.#options;
     if (this.#serverRequests.size >= MAX_SERVER_REQUESTS) {
       const reason = `${MAX_SERVER_REQUESTS} requests are open already; wait for answers first`;
       return toErrorResponse(message.id, new AgentCoreError('usage', reason));
@@ -288,7 +291,10 @@ export class HttpCall {
     this.#serverRequests.set(message.id.key, abort);
     try {
       const { signal } = abort;
-      return await context.sender.request(onServerRequest(message), { ...context, signal });
+      return await context.sender.request(onServerRequest(message), {
+        ...this.#toClient,
+        signal,
+      });
     } catch (thrown) {
       if (thrown instanceof CancelledError) return undefined;
       if (!isShutdown(thrown)) return toErrorResponse(message.id, thrown);

@@ -68,8 +68,8 @@ export class HttpSession implements Peer {
     return this.#call(request, context, this.session.mcpSessionId);
   }
 
-  async notify(notification: JsonRpcNotification, exchange?: RequestContext): Promise<void> {
-    const reply = await this.#post(notification, this.#options.closing, exchange?.beforeSend);
+  async notify(notification: JsonRpcNotification, context?: RequestContext): Promise<void> {
+    const reply = await this.#post(notification, this.#options.closing, context?.beforeSend);
     // The message is delivered when the reply's headers arrive. Read the body in the background: it
     // may be an error of AgentCore, and the connection is free only afterwards.
     const ended = this.session.callBegins();
@@ -164,7 +164,7 @@ export class HttpSession implements Peer {
     const call = new HttpCall({
       noun: this.#options.upstream.noun,
       request: sent,
-      exchange: context,
+      context,
       messageLimit: this.#options.messageLimit,
       log: this.#options.log,
       tell: (notification) => this.notify(notification),

@@ -80,7 +80,7 @@ export class SessionRouter implements Peer {
     return (this.#shared ?? (await this.#share(signal))).request(request, context);
   }
 
-  async notify(notification: JsonRpcNotification, exchange?: RequestContext): Promise<void> {
+  async notify(notification: JsonRpcNotification, context?: RequestContext): Promise<void> {
     const routed = this.#progress.findRoute(notification);
     if (routed) return routed.server.notify(routed.notification);
     if (this.#options.mode === 'request') return this.#skip(notification);
@@ -91,7 +91,7 @@ export class SessionRouter implements Peer {
         // Sending it would start a microVM whose server only refuses it.
         return this.#skip(notification);
       }
-      await server.notify(notification, exchange);
+      await server.notify(notification, context);
     }, ACKNOWLEDGEMENT_TIMEOUT_MS);
   }
 

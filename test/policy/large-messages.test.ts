@@ -14,7 +14,7 @@ import {
 import { Counters } from '../../src/policy/engine/counters.ts';
 import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
 import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
-import { applyInterceptors } from '../../src/relay/peer.ts';
+import { applyInterceptors, createContext } from '../../src/relay/peer.ts';
 import { StdioConnection } from '../../src/transports/stdio.ts';
 import { redactorOf } from './redaction/redaction-fixture.ts';
 import { policyOf } from './written-policy.ts';
@@ -106,7 +106,8 @@ async function govern(answer: string) {
       let response: JsonRpcResponse | undefined;
       for (const message of await runInSlices(readMessages(Buffer.from(answer), 'server'))) {
         if (message.kind === 'response') response = message;
-        if (message.kind === 'notification') await sender.notify(message, { sender, signal });
+        if (message.kind === 'notification')
+          await sender.notify(message, createContext('to-client', { sender, signal }));
       }
       expect(readIdAt(request as JsonRpcRequest, ['id'])?.key).toBe('7');
       return response as JsonRpcResponse;

@@ -14,8 +14,12 @@ import {
 import type { PolicyState } from '../../src/policy/documents/document-set.ts';
 import { Counters } from '../../src/policy/engine/counters.ts';
 import { createResultResponse, PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
-import type { Peer, RequestContext } from '../../src/relay/peer.ts';
-import { applyInterceptors } from '../../src/relay/peer.ts';
+import {
+  applyInterceptors,
+  createContext,
+  type Peer,
+  type RequestContext,
+} from '../../src/relay/peer.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { policyOf } from './written-policy.ts';
 
@@ -57,7 +61,7 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     notify: async () => undefined,
   };
   const peer = applyInterceptors([interceptor], server);
-  const exchange = { signal: new AbortController().signal, sender: client };
+  const exchange = createContext('to-server', { sender: client });
   const send = (method: string, params: JsonObject = {}) =>
     peer.request(createRequest(createRequestId(1), method, params), exchange);
   await send('initialize', { capabilities: { elicitation: {} } });
@@ -76,7 +80,7 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
       applyInterceptors([interceptor], {
         request: (_, { sender, ...more }) =>
           sender
-            .notify(createNotification(method), { sender, ...more })
+            .notify(createNotification(method), createContext('to-client', { sender, ...more }))
             .then(() => createErrorResponse(undefined, { code: 0, message: '' })),
         notify: async () => undefined,
       }).request(createRequest(createRequestId(9), 'ping'), exchange),

@@ -6,7 +6,12 @@ import {
   type JsonRpcResponse,
 } from '../../src/mcp/message.ts';
 import { RetryInterceptor, type RetryOptions } from '../../src/recovery/retry.ts';
-import { applyInterceptors, CancelledError, type RequestContext } from '../../src/relay/peer.ts';
+import {
+  applyInterceptors,
+  CancelledError,
+  createContext,
+  type RequestContext,
+} from '../../src/relay/peer.ts';
 import { IdempotenceCatalog, ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
 import {
   callOf,
@@ -240,7 +245,7 @@ describe.concurrent('a failed call is sent again', () => {
         level: 'info',
         data: 'working',
       });
-      await sender.notify(working, { sender, signal });
+      await sender.notify(working, createContext('to-client', { sender, signal }));
       return THROTTLED(request);
     });
     const answer = await peer.request(callOf('plain'), exchangeWith());
@@ -250,7 +255,10 @@ describe.concurrent('a failed call is sent again', () => {
 
   it('not after a server request to the client, even if it is read-only', async () => {
     const { server, peer } = await retrying(async (request, { sender, signal }) => {
-      await sender.request(requestOf('elicitation/create'), { sender, signal });
+      await sender.request(
+        requestOf('elicitation/create'),
+        createContext('to-client', { sender, signal }),
+      );
       return RESET(request);
     });
     await expect(peer.request(callOf('read'), exchangeWith())).rejects.toThrow();
@@ -262,10 +270,10 @@ describe.concurrent('a failed call is sent again', () => {
     const { peer } = await retrying(async (request, { sender, signal }) => {
       for (const progress of [1, 2]) {
         const params = { progressToken: 1, progress };
-        await sender.notify(createNotification('notifications/progress', params), {
-          sender,
-          signal,
-        });
+        await sender.notify(
+          createNotification('notifications/progress', params),
+          createContext('to-client', { sender, signal }),
+        );
       }
       return ++attempt === 1 ? RESET(request) : resultFor(request, {});
     });

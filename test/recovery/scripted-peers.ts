@@ -8,7 +8,7 @@ import {
   type JsonRpcResponse,
   parseMessages,
 } from '../../src/mcp/message.ts';
-import type { Peer, RequestContext } from '../../src/relay/peer.ts';
+import { createContext, type Peer, type RequestContext } from '../../src/relay/peer.ts';
 
 type Answer = JsonRpcResponse | Promise<JsonRpcResponse>;
 
@@ -79,5 +79,5 @@ export function exchangeWith(
   back: Peer = new ScriptedClient(),
   signal: AbortSignal = new AbortController().signal,
 ): RequestContext {
-  return { sender: back, signal };
+  return createContext('to-server', { sender: back, signal });
 }

@@ -11,6 +11,7 @@ import { SessionReplayInterceptor } from '../../src/recovery/session-replay.ts';
 import {
   applyInterceptors,
   CancelledError,
+  createContext,
   type Peer,
   type RequestContext,
 } from '../../src/relay/peer.ts';
@@ -412,10 +413,10 @@ describe('a call to a server that has forgotten its client', () => {
     const { server, call } = await started({
       answer: async (request, { sender, signal }) => {
         const params = { level: 'info', data: 'at work' };
-        await sender.notify(createNotification('notifications/message', params), {
-          sender,
-          signal,
-        });
+        await sender.notify(
+          createNotification('notifications/message', params),
+          createContext('to-client', { sender, signal }),
+        );
         server.forget();
         return NOT_FOUND(request);
       },

@@ -7,8 +7,12 @@ import {
   parseMessages,
 } from '../../src/mcp/message.ts';
 import { KeepAliveInterceptor } from '../../src/relay/keep-alive.ts';
-import type { Peer, RequestContext } from '../../src/relay/peer.ts';
-import { applyInterceptors } from '../../src/relay/peer.ts';
+import {
+  applyInterceptors,
+  createContext,
+  type Peer,
+  type RequestContext,
+} from '../../src/relay/peer.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -25,10 +29,10 @@ function parsed<M extends JsonRpcRequest | JsonRpcResponse>(text: string): M {
 function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}) {
   const told: JsonRpcNotification[] = [];
   let end: ((response: JsonRpcResponse) => void) | undefined;
-  let exchange: RequestContext | undefined;
+  let context: RequestContext | undefined;
   const server: Peer = {
     request: (_, given) => {
-      exchange = given;
+      context = given;
       return new Promise((resolve) => {
         end = resolve;
       });
@@ -47,7 +51,7 @@ function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}
     `{"jsonrpc":"2.0","id":1,"method":"${method}","params":{"name":"slow","_meta":${meta}}}`,
   );
   const peer = applyInterceptors([new KeepAliveInterceptor(1_000)], server);
-  const answer = peer.request(request, { sender: client, signal: new AbortController().signal });
+  const answer = peer.request(request, createContext('to-server', { sender: client }));
   return {
     told,
     /** Resolves with the call's answer. */
@@ -57,9 +61,9 @@ function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}
     },
     /** Sends a server notification on the call's stream. */
     say: (said: string, params: Record<string, unknown>) =>
-      (exchange as RequestContext).sender.notify(
+      (context as RequestContext).sender.notify(
         createNotification(said, params),
-        exchange as RequestContext,
+        createContext('to-client'),
       ),
   };
 }

@@ -7,7 +7,7 @@ import {
   type JsonRpcResponse,
   parseResult,
 } from '../../src/mcp/message.ts';
-import type { Peer } from '../../src/relay/peer.ts';
+import { createContext, type Peer, type RequestContext } from '../../src/relay/peer.ts';
 import { StdioConnection } from '../../src/transports/stdio.ts';
 
 const NOBODY: Peer = {
@@ -21,7 +21,7 @@ async function startServer(): Promise<{
   readonly read: () => Promise<string>;
   readonly answer: Promise<JsonRpcResponse>;
   readonly dropped: string[];
-  readonly trail: { attempts: number; mayHaveRun?: boolean };
+  readonly call: RequestContext['call'];
 }> {
   const input = new PassThrough();
   const output = new PassThrough();
@@ -36,12 +36,8 @@ async function startServer(): Promise<{
     onDropped: (what) => dropped.push(what),
   });
   void connection.serve(NOBODY);
-  const trail = { attempts: 0 };
-  const answer = connection.request(createRequest(createRequestId(9), 'tools/call'), {
-    signal: new AbortController().signal,
-    sender: NOBODY,
-    call: trail,
-  });
+  const context = createContext('to-server', { sender: NOBODY });
+  const answer = connection.request(createRequest(createRequestId(9), 'tools/call'), context);
   answer.catch(() => undefined);
   const read = async () => String((await once(output, 'data'))[0]);
   expect(await read()).toContain('"id":1,');
@@ -49,11 +45,11 @@ async function startServer(): Promise<{
     input.write(line);
     input.write('\n');
   };
-  return { print, read, answer, dropped, trail };
+  return { print, read, answer, dropped, call: context.call };
 }
 
 it('continues when a server prints a line that is not a message', async () => {
-  const { print, answer, dropped, trail } = await startServer();
+  const { print, answer, dropped, call } = await startServer();
   print('{"type":"heartbeat","id":1}');
   print('{"jsonrpc":"2.0","method":"n","params":null}');
   print('{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"odd"}}');
@@ -61,7 +57,7 @@ it('continues when a server prints a line that is not a message', async () => {
   expect(parseResult(await answer)).toEqual({ a: 'caf\ufffd' });
   expect(dropped).toHaveLength(3);
   expect(dropped[2]).toContain('odd');
-  expect(trail).toMatchObject({ mayHaveRun: true });
+  expect(call).toMatchObject({ mayHaveRun: true });
 });
 
 it('answers a malformed request of a server with an error', async () => {

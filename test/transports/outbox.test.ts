@@ -5,7 +5,7 @@ import {
   createRequestId,
   type JsonRpcMessage,
 } from '../../src/mcp/message.ts';
-import type { Peer, RequestContext } from '../../src/relay/peer.ts';
+import { createContext, type Peer } from '../../src/relay/peer.ts';
 import { MAX_WAIT_MS, Outbox } from '../../src/transports/outbox.ts';
 
 beforeEach(() => {
@@ -30,7 +30,7 @@ function outboxWithClient() {
       received.push(notification);
     },
   };
-  const context: RequestContext = { signal: new AbortController().signal, sender: call };
+  const context = createContext('to-client', { sender: call });
   return { outbox, call, exchange: context, received, warnings };
 }
 const question = createRequest(createRequestId(1), 'roots/list');

@@ -4,6 +4,7 @@ import { parseRuntimeArn } from '../../src/aws/arn.ts';
 import { SigningClock } from '../../src/aws/sigv4.ts';
 import { Network } from '../../src/http/network.ts';
 import { createNotification } from '../../src/mcp/message.ts';
+import { createContext } from '../../src/relay/peer.ts';
 import { ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
 import { createSessionId, type SessionMode } from '../../src/sessions/runtime-session.ts';
 import { SessionManager } from '../../src/sessions/session-manager.ts';
@@ -81,7 +82,7 @@ function startEnd({
   return { end, sessions, signed: () => signed, types: () => records.map(({ type }) => type) };
 }
 
-const exchange = { signal: new AbortController().signal, sender: new ScriptedClient() };
+const exchange = createContext('to-server', { sender: new ScriptedClient() });
 
 it('a runtime receives no request after its sessions were stopped', async () => {
   const { end, signed } = startEnd();

@@ -12,7 +12,7 @@ import {
   toRequestId,
   withId,
 } from '../../mcp/message.ts';
-import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
+import { CancelledError, createContext, type RequestContext } from '../../relay/peer.ts';
 import type { ApprovalQuestion } from '../engine/decision.ts';
 
 /**
@@ -55,8 +55,8 @@ export class Elicitation {
     const request = createRequest(id, 'elicitation/create', createElicitationParams(question));
     this.#own.add(id.key);
     try {
-      const exchange = { signal: AbortSignal.any([signal, late]), sender: nobody };
-      const response = await sender.request(request, exchange);
+      const context = createContext('to-client', { signal: AbortSignal.any([signal, late]) });
+      const response = await sender.request(request, context);
       if (!response.error) return readAnswer(parseResult(response), question);
       return { refused: 'The client could not ask the person.' };
     } catch (thrown) {
@@ -72,12 +72,6 @@ export class Elicitation {
 function createElicitationParams(question: ApprovalQuestion): JsonObject {
   return { message: formatQuestion(question), requestedSchema: createQuestionSchema(question) };
 }
-
-/** Sender of the elicitation. It rejects requests of the client. */
-const nobody: Peer = {
-  request: () => Promise.reject(new Error('an answer to a question asks nothing')),
-  notify: () => Promise.resolve(),
-};
 
 /** Maximum open questions. The oldest are removed first. */
 const MAX_OPEN = 1_000;

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
-import { CancelledError, type InterceptorContext, type Peer } from '../../relay/peer.ts';
+import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
 import { ToolCatalog } from '../../relay/tool-catalog.ts';
 import type { Policy } from '../documents/model.ts';
 import { createCalendarWindow, type Window } from '../documents/windows.ts';
@@ -56,7 +56,7 @@ export class PolicyEngine {
     policies: readonly Policy[],
     { kind, name }: Subject,
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     server: Peer,
     isAsking: boolean,
   ): Promise<void> {

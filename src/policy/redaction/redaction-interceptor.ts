@@ -16,8 +16,8 @@ import {
   type CallInfo,
   CancelledError,
   type Interceptor,
-  type InterceptorContext,
   type Peer,
+  type RequestContext,
 } from '../../relay/peer.ts';
 import { getOrCreateAuditSalt } from '../../state/audit/audit-log.ts';
 import { EncryptedVault } from '../../state/files/vault-file.ts';
@@ -50,12 +50,12 @@ export class RedactionInterceptor implements Interceptor {
   /** @throws {AgentCoreError} if a message cannot be redacted. Then it is not sent. */
   async request(
     request: JsonRpcRequest,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     // Use the rules of the request for its response too, even if they change meanwhile.
     const redactor = await this.#getRedactor();
-    const isOfClient = context.from === 'client';
+    const isOfClient = context.direction === 'to-server';
     if (!redactor || (!isOfClient && this.#isOurs(request))) return next.request(request, context);
     const about = isOfClient ? getRequestInfo(request) : {};
     const [towards, back] = isOfClient ? [toServer, toClient] : [toClient, toServer];
@@ -76,12 +76,12 @@ export class RedactionInterceptor implements Interceptor {
 
   async notify(
     notification: JsonRpcNotification,
-    context: InterceptorContext,
+    context: RequestContext,
     next: Peer,
   ): Promise<void> {
     const redactor = await this.#getRedactor();
     if (!redactor) return next.notify(notification, context);
-    const towards = context.from === 'client' ? toServer : toClient;
+    const towards = context.direction === 'to-server' ? toServer : toClient;
     await next.notify(await towards(redactor, notification, {}, context), context);
   }
 }
@@ -90,7 +90,7 @@ async function toServer<M extends JsonRpcMessage>(
   redactor: Redactor,
   message: M,
   about: RequestInfo,
-  { call }: InterceptorContext,
+  { call }: RequestContext,
 ): Promise<M> {
   if (message.kind !== 'response' && !METHOD.test(message.method)) {
     await refuseHidden(redactor, message.method);
@@ -102,14 +102,14 @@ async function toClient<M extends JsonRpcMessage>(
   redactor: Redactor,
   message: M,
   about: RequestInfo,
-  { call }: InterceptorContext,
+  { call }: RequestContext,
 ): Promise<M> {
   return rewriteMessage(message, call, (json) => redactor.toClient(json, about));
 }
 
 async function rewriteMessage<M extends JsonRpcMessage>(
   message: M,
-  callInfo: CallInfo | undefined,
+  callInfo: CallInfo,
   redact: (json: string) => Promise<Redacted>,
 ): Promise<M> {
   const isLarge = message.bytes.length > MAX_LENGTH_AT_ONCE;
@@ -117,7 +117,7 @@ async function rewriteMessage<M extends JsonRpcMessage>(
   const said = message.bytes.toString();
   if (isLarge) await yieldToEventLoop();
   const redacted = await redact(said);
-  if (callInfo) recordRedactions(callInfo, redacted);
+  recordRedactions(callInfo, redacted);
   if (redacted.json === said) return message;
   if (isLarge) await yieldToEventLoop();
   const bytes = Buffer.from(redacted.json);

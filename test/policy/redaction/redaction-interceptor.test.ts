@@ -19,6 +19,7 @@ import {
   applyInterceptors,
   type CallInfo,
   CancelledError,
+  createContext,
   type RequestContext,
 } from '../../../src/relay/peer.ts';
 import { EncryptedVault } from '../../../src/state/files/vault-file.ts';
@@ -98,16 +99,16 @@ test('progress, log messages and server requests reach the client with its value
   let answered: JsonRpcResponse | undefined;
   const { server } = await redacting(async (request, { sender, signal }) => {
     const to = argumentsOf(request) as string;
-    const exchange = { sender, signal };
+    const context = createContext('to-client', { sender, signal });
     await sender.notify(
       createNotification('notifications/progress', { progressToken: 1, message: `To ${to}` }),
-      exchange,
+      context,
     );
-    await sender.notify(createNotification('notifications/message', { data: { to } }), exchange);
+    await sender.notify(createNotification('notifications/message', { data: { to } }), context);
     const question = createRequest(createRequestId(9), 'elicitation/create', {
       message: `Ring ${to}?`,
     });
-    answered = await sender.request(question, exchange);
+    answered = await sender.request(question, context);
     return resultFor(request, { content: [{ type: 'text', text: `Sent to ${to}` }] });
   });
   const response = await server.request(call('me@example.com'), exchangeWith(client));
@@ -190,10 +191,10 @@ describe('an unknown token', () => {
     await expect(server.request(call(1), exchangeWith())).rejects.toThrow('token');
     const client = new ScriptedClient();
     const other = await redacting(async (request, { sender, signal }) => {
-      const exchange = { sender, signal };
+      const context = createContext('to-client', { sender, signal });
       await sender.notify(
         createNotification('notifications/progress', { message: forged }),
-        exchange,
+        context,
       );
       return resultFor(request, {});
     });
