@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import packageJson from '../../package.json' with { type: 'json' };
 import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
 import { AgentCoreError, describeFileError } from '../base/errors.ts';
 import { sanitizeForTerminal } from '../base/format.ts';
@@ -15,9 +16,9 @@ import { findSession, getRecordIds } from '../sessions/session-info.ts';
 import { readSessions } from '../sessions/session-store.ts';
 import { getAuditDirectory } from '../state/audit/audit-log.ts';
 import { type AuditEnd, findTokenUses, type TokenUse, verifyAudit } from '../state/audit/verify.ts';
-import { followJournal } from '../state/journal/follow.ts';
-import { readJournal } from '../state/journal/reader.ts';
+import { openFileStore } from '../state/files/file-store.ts';
 import type { JournalRecord, ProgramRecord } from '../state/journal/records.ts';
+import type { Journal } from '../state/store.ts';
 
 // The verbs `log`, `audit verify` and `audit find`.
 
@@ -52,9 +53,14 @@ export async function runLog(
   streams: Streams,
   signal: AbortSignal,
 ): Promise<number> {
-  const folder = getJournalDirectory(getStateDirectory(env));
-  const filter = { ...options, sessions: await findSessionIds(options, folder) };
-  const { files, problems } = await readJournal(folder);
+  const state = getStateDirectory(env);
+  const { journal } = openFileStore(state, {
+    program: 'cli',
+    version: packageJson.version,
+    onFailure: () => undefined,
+  });
+  const filter = { ...options, sessions: await findSessionIds(options, journal) };
+  const { files, problems } = await journal.read();
   for (const problem of problems) streams.stderr.write(`${escapeControls(problem)}\n`);
 
   const lines = files
@@ -68,14 +74,14 @@ export async function runLog(
     .sort((one, other) => one.at - other.at)
     .slice(-(options.limit ?? LIMIT));
   if (lines.length === 0 && !options.json && !options.follow) {
-    streams.stdout.write(`Nothing of that is on record in ${folder}\n`);
+    streams.stdout.write(`Nothing of that is on record in ${getJournalDirectory(state)}\n`);
   }
   streams.stdout.write(lines.map(({ line }) => `${line}\n`).join(''));
   if (!options.follow) return 0;
 
   // Skip the records printed above. Files only grow, so a count for each file is enough.
   const seen = new Map(files.map(({ path, records }) => [path, records.length]));
-  for await (const { path, record, head } of followJournal(folder, signal, { from: 'start' })) {
+  for await (const { path, record, head } of journal.follow(signal, { from: 'start' })) {
     const left = seen.get(path) ?? 0;
     if (left > 0) {
       seen.set(path, left - 1);
@@ -89,11 +95,11 @@ export async function runLog(
 
 async function findSessionIds(
   { session }: LogOptions,
-  folder: string,
+  journal: Journal,
 ): Promise<ReadonlySet<string> | undefined> {
   if (session === undefined) return undefined;
   const { entries } = await readSessions({
-    folder,
+    journal,
     // Only the ids are used, so any timeouts are sufficient.
     lifecycles: { resolve: async () => () => DEFAULT_LIFECYCLE },
     now: Date.now,

@@ -12,15 +12,15 @@ import {
   type Peer,
   type RequestContext,
 } from '../relay/peer.ts';
-import type { AuditEntry, AuditLog } from '../state/audit/audit-log.ts';
-import type { AuditedTokens } from '../state/audit/records.ts';
+import type { AuditEntry, AuditedTokens } from '../state/audit/audit-log.ts';
 import { getCallOutcome } from '../state/journal/records.ts';
+import type { Audit } from '../state/store.ts';
 import { Redactor } from './redaction/redactor.ts';
 
 interface AuditInterceptorOptions {
   /** The side of the conversation whose requests are recorded. */
   readonly from: 'client' | 'server';
-  readonly audit: Pick<AuditLog, 'record' | 'note'>;
+  readonly audit: Audit;
   /** True if a request without an audit record must be denied. Called for every request. */
   readonly isRequired: () => boolean;
   readonly runtime: string;

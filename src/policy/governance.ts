@@ -1,53 +1,92 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { getJournalDirectory } from '../base/environment.ts';
 import type { Log } from '../base/logger.ts';
+import type { Interceptor } from '../relay/peer.ts';
 import { getMachine, readProcessState } from '../state/journal/processes.ts';
-import type { Approver } from './approvals/approvals.ts';
+import type { StateStore } from '../state/store.ts';
+import { StoredApprover } from './approvals/stored-approver.ts';
+import { AuditInterceptor, createNameMask } from './audit-interceptor.ts';
 import { PolicyDocumentSet } from './documents/document-set.ts';
 import type { PolicyPlace } from './documents/locations.ts';
-import { Counters } from './engine/counters.ts';
-import { SpendingReader } from './engine/spending.ts';
+import { Counters, SpendingReader } from './engine/counters.ts';
 import { PolicyInterceptor } from './policy-interceptor.ts';
+import { openRedaction } from './redaction/redaction-interceptor.ts';
+import { createRedactionRulesReader } from './redaction/redactor.ts';
 
-interface PolicyStart {
+/** Bytes of the salt of argument hashes. */
+const SALT_BYTES = 32;
+
+interface GovernanceOptions {
+  /** Possible policy documents. */
   readonly places: readonly PolicyPlace[];
+  /** ARN or URL of the runtime or gateway. */
   readonly runtime: string;
-  readonly stateFolder: string;
+  readonly store: StateStore;
+  /** 32 bytes in base64. If set, the vault of redacted values outlives the program. */
+  readonly vaultKey: string | undefined;
+  /** True if the user may approve in VS Code when the client cannot show forms. */
+  readonly asksInVsCode: boolean;
+  /** The caller's ARN, or the subject of the bearer token. */
   readonly caller: () => Promise<string>;
-  readonly approver?: Approver | undefined;
   readonly log: Log;
 }
 
-/** The policy of a program: its interceptor and its documents. */
-interface StartedPolicy {
-  readonly interceptor: PolicyInterceptor;
-  /** The documents in force, for their redaction and audit sections. */
-  readonly documents: PolicyDocumentSet;
-}
-
 /**
- * Reads the policy documents and creates the interceptor with its counters.
+ * Creates the interceptors for audit, policy and redaction, in this order. The audit and the
+ * approving user get the original arguments, and the server gets redacted ones. Server requests
+ * pass in reverse order, so the last interceptor audits them. Programs import this file only if
+ * there may be a policy.
  *
- * @throws {AgentCoreError} if a path can never be a document, such as a FIFO.
+ * @throws {AgentCoreError} `config` if a document can never be one, such as a FIFO, or if the vault
+ *   or the salt is unusable; `usage` if the vault key is invalid.
  */
-export function startPolicy(options: PolicyStart): StartedPolicy {
-  const { places, runtime, stateFolder, caller, approver, log } = options;
+export async function createGovernance(
+  options: GovernanceOptions,
+): Promise<readonly Interceptor[]> {
+  const { places, runtime, store, vaultKey, asksInVsCode, log } = options;
+  let knownCaller: string | undefined;
+  const caller = async () => {
+    knownCaller ??= await options.caller();
+    return knownCaller;
+  };
   const documents = new PolicyDocumentSet(places, log);
-  const spending = new SpendingReader(getJournalDirectory(stateFolder), Date.now);
   documents.start();
-  const interceptor = new PolicyInterceptor({
+  const rules = createRedactionRulesReader(documents);
+  const spending = new SpendingReader(store.journal, Date.now);
+  const policy = new PolicyInterceptor({
     current: () => documents.current(),
-    counters: new Counters(join(stateFolder, 'policy', 'counters'), Date.now),
+    counters: new Counters(store.counters, Date.now),
     runtime,
     session: getAgentSessionId(),
     caller,
     spent: (window) => spending.in(window),
-    approver,
+    approver: asksInVsCode
+      ? new StoredApprover(store.approvals, () => rules().length > 0)
+      : undefined,
     now: Date.now,
   });
-  return { interceptor, documents };
+  const redaction = await openRedaction({
+    rules,
+    store,
+    vaultKey,
+    isOurs: (request) => policy.isOwnRequest(request),
+  });
+  // Look up the caller now, so the first audit records contain it.
+  void caller().catch(() => undefined);
+  const auditing = {
+    audit: store.audit,
+    isRequired: () => documents.current().policies.some(({ auditRequired }) => auditRequired),
+    runtime,
+    caller: () => knownCaller,
+    salt: await store.getOrCreateSecret('audit-salt', SALT_BYTES),
+    redactedName: await createNameMask(rules),
+  };
+  return [
+    new AuditInterceptor({ ...auditing, from: 'client' }),
+    policy,
+    redaction,
+    new AuditInterceptor({ ...auditing, from: 'server' }),
+  ];
 }
 
 /**

@@ -3,7 +3,7 @@ import type { AssumeRole } from '../aws/credentials/options.ts';
 import { createCredentialProvider } from '../aws/credentials/provider.ts';
 import { PAYLOAD_LIMIT, readServiceSettings } from '../aws/endpoints.ts';
 import { SigningClock } from '../aws/sigv4.ts';
-import { type Environment, getJournalDirectory } from '../base/environment.ts';
+import type { Environment } from '../base/environment.ts';
 import { getErrorMessage } from '../base/errors.ts';
 import { escapeControls, type Log, meetsThreshold } from '../base/logger.ts';
 import { Network } from '../http/network.ts';
@@ -13,12 +13,11 @@ import { ClientLogInterceptor } from '../relay/client-log.ts';
 import { KeepAliveInterceptor } from '../relay/keep-alive.ts';
 import { applyInterceptors } from '../relay/peer.ts';
 import { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalog.ts';
-import { JournalWriter } from '../state/journal/writer.ts';
+import { openFileStore } from '../state/files/file-store.ts';
 import { CallRecorderInterceptor } from '../telemetry/call-recorder.ts';
 import { StdioConnection } from '../transports/stdio.ts';
 import { getRegion, openUpstream } from '../upstream/connect.ts';
 import { ElicitationPrompts } from './credential-prompts.ts';
-import { createGovernance } from './govern.ts';
 import {
   CALLS_END_MS,
   EXIT_TIMEOUT_MS,
@@ -36,7 +35,7 @@ const OPEN_LIMIT = 10_000;
  * of interceptors.
  *
  * @returns the exit code, after the shutdown.
- * @throws {AgentCoreError} `usage` or `config`, before any input or output.
+ * @throws {AgentCoreError} `usage` or `config` if a setting is invalid, before any input or output.
  */
 export async function runProxy(env: Environment, streams: ProgramStreams): Promise<number> {
   const calls = new AbortController();
@@ -54,13 +53,13 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       streams.stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
     }
   };
-  const journal = new JournalWriter({
-    folder: getJournalDirectory(settings.stateFolder),
+  const store = openFileStore(settings.stateFolder, {
     program: 'proxy',
     version: packageJson.version,
     name: settings.serverName,
     onFailure: (sentence) => say('warning', sentence),
   });
+  const { journal } = store;
   const log: Log = (level, sentence) => {
     say(level, sentence);
     if (!meetsThreshold(level, 'warning')) return;
@@ -123,20 +122,26 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     },
     log,
   });
-  const governance = await createGovernance({
-    places: settings.policies,
-    runtime: name,
-    stateFolder: settings.stateFolder,
-    vaultKey: settings.vaultKey,
-    asksInVsCode: settings.asksInVsCode,
-    caller,
-    log,
-  });
+  // If no policy is possible, its modules stay unloaded.
+  const governance =
+    settings.policies.length === 0
+      ? []
+      : await import('../policy/governance.ts').then(({ createGovernance }) =>
+          createGovernance({
+            places: settings.policies,
+            runtime: name,
+            store,
+            vaultKey: settings.vaultKey,
+            asksInVsCode: settings.asksInVsCode,
+            caller,
+            log,
+          }),
+        );
   const server = applyInterceptors(
     [
       clientLog,
       ...(settings.keepAlive ? [new KeepAliveInterceptor(settings.keepAlive)] : []),
-      ...governance.interceptors,
+      ...governance,
       new CallRecorderInterceptor((record) => journal.record(record), settings.recordsContent),
       retry,
       ...(mode === 'request' ? [] : [replay]),
@@ -175,9 +180,10 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       unlessSkipped(connection.flushed()),
       sessions?.settled(endedAt + STOPPING_ENDS_MS - performance.now()),
     ]);
-    await unlessSkipped(governance.close());
-    await journal.close();
+    // If a second signal arrives, only the journal is awaited.
+    await store.close(waits.signal);
   };
+  // Exit in time even if a step does not end.
   const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, EXIT_TIMEOUT_MS));
   await Promise.race([
     close().catch((thrown) => log('error', getErrorMessage(thrown))),

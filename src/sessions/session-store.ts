@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
 import { AgentCoreError } from '../base/errors.ts';
+import { openFileStore } from '../state/files/file-store.ts';
 import { hasEnded } from '../state/journal/fold.ts';
-import { type OnRecord, readJournal, readSessionFacts } from '../state/journal/reader.ts';
+import type { OnRecord } from '../state/journal/reader.ts';
 import { type JournalRecord, MAX_LIFETIME } from '../state/journal/records.ts';
-import { type PruneReport, prune } from '../state/journal/retention.ts';
-import { JournalWriter } from '../state/journal/writer.ts';
+import type { PruneReport } from '../state/journal/retention.ts';
+import type { Journal, StateStore } from '../state/store.ts';
 import { formatRuntimeName } from './format.ts';
 import { LifecycleCache, type LifecycleSubject } from './lifecycle.ts';
 import {
@@ -27,6 +28,9 @@ import {
 export class SessionStore {
   /** Path of the journal. */
   readonly folder: string;
+  /** For reading only. */
+  readonly journal: Journal;
+  readonly #directory: string;
   readonly #program: string;
   readonly #access: SessionClientFactory;
   readonly #lifecycles: LifecycleCache;
@@ -39,27 +43,28 @@ export class SessionStore {
    * users can write in the folder.
    */
   constructor(env: Environment, program: string, externalIdOf?: GetExternalId) {
-    const state = getStateDirectory(env);
-    this.folder = getJournalDirectory(state);
+    this.#directory = getStateDirectory(env);
+    this.folder = getJournalDirectory(this.#directory);
     this.#program = program;
+    this.journal = this.#open(() => undefined).journal;
     this.#access = new SessionClientFactory(env, externalIdOf);
     this.#lifecycles = new LifecycleCache({
-      file: join(state, 'lifecycles.json'),
+      file: join(this.#directory, 'lifecycles.json'),
       read: (subject, signal) => this.#access.readLifecycle(subject, signal),
       now: Date.now,
     });
   }
 
-  /** Calls {@link readSessions} with the folder and the lifecycles of this store. */
+  /** Calls {@link readSessions} with the journal and the lifecycles of this store. */
   read(unlisted?: readonly UnlistedEnd[]): Promise<ReadSessions> {
-    const [folder, lifecycles] = [this.folder, this.#lifecycles];
-    return readSessions({ folder, lifecycles, now: Date.now, ...(unlisted && { unlisted }) });
+    const [journal, lifecycles] = [this.journal, this.#lifecycles];
+    return readSessions({ journal, lifecycles, now: Date.now, ...(unlisted && { unlisted }) });
   }
 
   /** Returns all records of one session, oldest first. */
   async readRecords(entry: SessionInfo): Promise<readonly JournalRecord[]> {
     const ours = getRecordIds(entry);
-    const { files } = await readJournal(this.folder);
+    const { files } = await this.journal.read();
     return files
       .flatMap(({ records }) => records)
       .filter((record) => 'session' in record && ours.includes(record.session ?? ''))
@@ -114,13 +119,16 @@ export class SessionStore {
 
   async #withJournal(
     onFailure: (sentence: string) => void,
-    work: (journal: JournalWriter) => Promise<void>,
+    work: (journal: Journal) => Promise<void>,
   ): Promise<void> {
+    const store = this.#open(onFailure);
+    await work(store.journal);
+    await store.close();
+  }
+
+  #open(onFailure: (sentence: string) => void): StateStore {
     const { version } = packageJson;
-    const program = this.#program;
-    const journal = new JournalWriter({ folder: this.folder, program, version, onFailure });
-    await work(journal);
-    await journal.close();
+    return openFileStore(this.#directory, { program: this.#program, version, onFailure });
   }
 
   /**
@@ -135,7 +143,7 @@ export class SessionStore {
         getRecordIds(entry).map((session) => [session, entry.lifecycle.maxLifetime]),
       ),
     );
-    return prune(this.folder, {
+    return this.journal.prune({
       maxAge,
       lifetimeOf: ({ session }) => lifetimes.get(session) ?? Infinity,
     });
@@ -149,7 +157,7 @@ type SessionEvent =
 
 /** Records one event under each local id of a session. `sameAs` lets logs show it once. */
 async function recordOnce(
-  journal: JournalWriter,
+  journal: Journal,
   entry: SessionInfo,
   event: SessionEvent,
 ): Promise<void> {
@@ -175,12 +183,11 @@ interface ReadSessions {
 }
 
 /**
- * Reads the sessions of all programs from the journal. Rejects if the folder cannot be listed.
+ * Reads the sessions of all programs from the journal. Rejects if it cannot be listed.
  * Unreadable files are skipped and reported in `problems`.
  */
 export async function readSessions(options: {
-  /** Path of the journal. */
-  readonly folder: string;
+  readonly journal: Pick<Journal, 'readSessionFacts'>;
   readonly lifecycles: Pick<LifecycleCache, 'resolve'>;
   readonly now: () => number;
   /** Called for each record. */
@@ -188,9 +195,9 @@ export async function readSessions(options: {
   /** Also returns sessions with these ends. Lists do not show them. */
   readonly unlisted?: readonly UnlistedEnd[];
 }): Promise<ReadSessions> {
-  const { folder, lifecycles, now, onRecord, unlisted = [] } = options;
+  const { journal, lifecycles, now, onRecord, unlisted = [] } = options;
   const uses = new SessionActivityIndex();
-  const { facts, owners, problems } = await readSessionFacts(folder, {
+  const { facts, owners, problems } = await journal.readSessionFacts({
     now: new Date(now()),
     onRecord: (record, file) => {
       uses.add(record);

@@ -34,7 +34,7 @@ import {
 import { SessionManager } from '../sessions/session-manager.ts';
 import { createStopTarget } from '../sessions/stop-session.ts';
 import type { SessionOrigin } from '../state/journal/records.ts';
-import type { JournalWriter } from '../state/journal/writer.ts';
+import type { Journal } from '../state/store.ts';
 import { GatewayInvoker, GatewaySessions } from './gateway.ts';
 import { RuntimeInvoker } from './runtime.ts';
 import { SessionRouter } from './session-router.ts';
@@ -72,7 +72,7 @@ interface ServerOptions {
   readonly assumeRole: SessionOrigin['assumeRole'];
   readonly env: Environment;
   readonly network: Network;
-  readonly journal: JournalWriter;
+  readonly journal: Journal;
   readonly log: Log;
   /** Like `log`, but without an error record in the journal. For events with another record. */
   readonly say: Log;

@@ -43,7 +43,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** The folders inside a folder, in levels. A file imports from its own level and those before. */
 const LEVELS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   aws: [['aws'], ['aws/iam', 'aws/sso'], ['aws/credentials'], ['aws/auth', 'aws/discovery']],
-  state: [['state/journal'], ['state/audit'], ['state/files']],
+  state: [['state/journal'], ['state/audit'], ['state'], ['state/files']],
   policy: [
     ['policy/documents'],
     ['policy/engine'],

@@ -53,7 +53,7 @@ export async function takeAccount(
     onRecord: (record) => countRecord(figures, record),
   });
   const { entries } = await readSessions({
-    folder: journal,
+    journal: { readSessionFacts: (options) => readSessionFacts(journal, options) },
     // The campaign's own timeouts are short. With AgentCore's defaults, all sessions count as
     // billed.
     lifecycles: { resolve: async () => () => DEFAULT_LIFECYCLE },

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { runInSlices } from '../../src/base/async.ts';
@@ -15,6 +12,7 @@ import { Counters } from '../../src/policy/engine/counters.ts';
 import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
 import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
 import { applyInterceptors, createContext } from '../../src/relay/peer.ts';
+import { MemoryCounterStore } from '../../src/state/counters.ts';
 import { StdioConnection } from '../../src/transports/stdio.ts';
 import { redactorOf } from './redaction/redaction-fixture.ts';
 import { policyOf } from './written-policy.ts';
@@ -85,15 +83,13 @@ test.each<[string, string, string]>([
 
 /** A client with a policy and redaction, in front of a server with one answer. */
 async function govern(answer: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const state = {
     policies: [policyOf('version: "1"\ntools: { tool: { rules: [] } }')],
     failure: undefined,
   };
   const policy = new PolicyInterceptor({
     current: () => state,
-    counters: new Counters(join(folder, 'counters'), Date.now),
+    counters: new Counters(new MemoryCounterStore(), Date.now),
     runtime: 'arn:runtime',
     session: 's',
     caller: async () => 'arn:me',

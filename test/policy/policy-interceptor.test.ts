@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   createErrorResponse,
@@ -20,7 +17,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../../src/relay/peer.ts';
-import { endWithTest } from '../fixtures/running.ts';
+import { MemoryCounterStore } from '../../src/state/counters.ts';
 import { policyOf } from './written-policy.ts';
 
 const ACT = { name: 'act', description: 'Acts', inputSchema: { type: 'object' } };
@@ -29,14 +26,12 @@ type Answer = (request: JsonRpcRequest, context: RequestContext) => unknown;
 
 /** A policy between a server and a client that approves everything for the session. */
 async function govern(text: string, answer: Answer, caller?: () => Promise<string>) {
-  const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
-  endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
   let state: PolicyState = { policies: [policyOf(text)], failure: undefined };
   const sent: string[] = [];
   const questions: string[] = [];
   const interceptor = new PolicyInterceptor({
     current: () => state,
-    counters: new Counters(join(folder, 'counters'), Date.now),
+    counters: new Counters(new MemoryCounterStore(), Date.now),
     runtime: 'arn:runtime',
     session: 's',
     caller: caller ?? (async () => 'arn:me'),

@@ -3,6 +3,7 @@ import { formatSessionNotes } from '../../src/sessions/format.ts';
 import { DEFAULT_LIFECYCLE, type Lifecycle } from '../../src/sessions/lifecycle.ts';
 import type { SessionInfo } from '../../src/sessions/session-info.ts';
 import { readSessions } from '../../src/sessions/session-store.ts';
+import { readSessionFacts } from '../../src/state/journal/reader.ts';
 import type { JournalRecord } from '../../src/state/journal/records.ts';
 import { StateFolder, started, type WrittenFile } from '../fixtures/written-journal.ts';
 
@@ -46,7 +47,7 @@ async function entriesOf(
   const state = new StateFolder();
   for (const file of files) state.write(file);
   const { entries, problems } = await readSessions({
-    folder: state.journal,
+    journal: { readSessionFacts: (options) => readSessionFacts(state.journal, options) },
     lifecycles: { resolve: async () => () => lifecycle },
     now: () => NOW,
   });

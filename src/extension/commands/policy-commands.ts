@@ -4,7 +4,7 @@ import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { getPolicyLocations } from '../../policy/documents/locations.ts';
 import type { Problem } from '../../policy/documents/source-text.ts';
-import type { GivenAnswer, PendingApproval } from '../../state/files/approval-files.ts';
+import type { GivenAnswer, PendingApproval } from '../../state/store.ts';
 import type { ApprovalsModel } from '../models/approvals-model.ts';
 import type { SessionNode } from '../models/tree-nodes.ts';
 import { Commands } from '../settings/contributions.ts';

@@ -3,8 +3,8 @@ import * as vscode from 'vscode';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 import { formatRecord, getRecordTime, isWanted } from '../../sessions/format.ts';
+import type { AuditedRequest } from '../../state/audit/audit-log.ts';
 import type { Audited, RecentAudit } from '../../state/audit/recent.ts';
-import type { AuditedRequest } from '../../state/audit/records.ts';
 import type { JournalRecord, ProgramRecord } from '../../state/journal/records.ts';
 
 // The data of the Replay Log view: policy decisions from the audit, log entries and their filter.

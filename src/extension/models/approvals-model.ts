@@ -1,7 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
-import type { GivenAnswer, PendingApproval } from '../../state/files/approval-files.ts';
+import type { ApprovalFiles } from '../../state/files/approval-files.ts';
+import type { GivenAnswer, PendingApproval } from '../../state/store.ts';
 
 /** Poll interval in milliseconds, for file systems without change notifications. */
 const POLL_INTERVAL_MS = 5_000;
@@ -48,8 +49,7 @@ export class ApprovalsModel implements vscode.Disposable {
    * @returns `false` if the call no longer waits.
    */
   async answer(pending: PendingApproval, answer: GivenAnswer): Promise<boolean> {
-    const { folder, writeAnswer } = await this.#open();
-    const isTaken = await writeAnswer(folder, pending, answer);
+    const isTaken = await (await this.#open()).answer(pending, answer);
     this.#take(this.#pending.filter(({ id }) => id !== pending.id));
     return isTaken;
   }
@@ -68,9 +68,9 @@ export class ApprovalsModel implements vscode.Disposable {
 
   async #look(): Promise<void> {
     try {
-      const { folder, readPending } = await this.#open();
-      this.#watch(folder);
-      this.#take(await readPending(folder, Date.now()));
+      const approvals = await this.#open();
+      this.#watch(approvals.folder);
+      this.#take(await approvals.list());
     } catch {
       // If the directory is unreadable, no call can be answered. The proxy denies a call after its
       // timeout.
@@ -79,12 +79,9 @@ export class ApprovalsModel implements vscode.Disposable {
     this.#lookIn(this.#lookEvery);
   }
 
-  async #open() {
-    const approvals = await import('../../state/files/approval-files.ts');
-    return {
-      ...approvals,
-      folder: approvals.getApprovalsDirectory(getStateDirectory(this.#env())),
-    };
+  async #open(): Promise<ApprovalFiles> {
+    const files = await import('../../state/files/approval-files.ts');
+    return new files.ApprovalFiles(files.getApprovalsDirectory(getStateDirectory(this.#env())));
   }
 
   #take(pending: readonly PendingApproval[]): void {

@@ -126,11 +126,8 @@ export class SessionsModel implements vscode.Disposable {
   async #follow(): Promise<void> {
     const { signal } = this.#ending;
     try {
-      const [{ followJournal }, { folder }] = await Promise.all([
-        import('../../state/journal/follow.ts'),
-        this.sessions(),
-      ]);
-      for await (const record of followJournal(folder, signal)) {
+      const { journal } = await this.sessions();
+      for await (const record of journal.follow(signal)) {
         this.#recorded.fire(record);
         this.#settle();
       }

@@ -6,7 +6,7 @@ import type {
   Problem,
 } from '../../aws/discovery/model.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
-import type { PendingApproval } from '../../state/files/approval-files.ts';
+import type { PendingApproval } from '../../state/store.ts';
 import type { EntryProblem, RuntimeEntry } from '../settings/runtime-entry.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
 

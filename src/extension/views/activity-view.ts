@@ -135,11 +135,8 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
   async #load(): Promise<void> {
     this.#missing = this.#journal.snapshot.problems.join('\n');
     try {
-      const [{ readJournal }, { folder }] = await Promise.all([
-        import('../../state/journal/reader.ts'),
-        this.#journal.sessions(),
-      ]);
-      const { files, problems } = await readJournal(folder);
+      const { journal } = await this.#journal.sessions();
+      const { files, problems } = await journal.read();
       const read = files.flatMap(({ head, records }) =>
         records.flatMap((record) => toLogEntry(record, head) ?? []),
       );

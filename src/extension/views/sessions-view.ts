@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { sanitizeForTerminal } from '../../base/format.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
-import type { PendingApproval } from '../../state/files/approval-files.ts';
+import type { PendingApproval } from '../../state/store.ts';
 import type { ApprovalsModel } from '../models/approvals-model.ts';
 import type { SessionsModel, SessionsSnapshot } from '../models/sessions-model.ts';
 import { createSessionNode, type SessionNode } from '../models/tree-nodes.ts';

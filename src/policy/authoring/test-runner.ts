@@ -2,10 +2,10 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import type { JsonObject } from '../../mcp/message.ts';
 import { parseHints, type ToolFacts } from '../../relay/tool-catalog.ts';
-import { EMPTY_TALLY, type Tally, withAmount } from '../../state/files/counter-file.ts';
+import { MemoryCounterStore } from '../../state/counters.ts';
 import type { Policy } from '../documents/model.ts';
 import { DocumentText, type Problem } from '../documents/source-text.ts';
-import { getCount, getSliceAt } from '../engine/counters.ts';
+import { Counters } from '../engine/counters.ts';
 import type { EvaluationInput, Reservation, RuleMatch } from '../engine/decision.ts';
 import { decide } from '../engine/evaluate.ts';
 import { SchemaValidator } from '../engine/schema-validator.ts';
@@ -51,10 +51,9 @@ export function findTool(
 /** Decides messages by policies for a test. Sends nothing, and counts in memory only. */
 export class PolicyTest {
   readonly #policies: readonly Policy[];
-  readonly #tallies = new Map<string, Tally>();
   readonly #schemas = new SchemaValidator();
   readonly #serverName: (address: string) => string;
-  readonly #now: () => number;
+  readonly #counters: Counters;
 
   /** @param serverName Converts an address to the server's name in policies, an ARN or URL. */
   constructor(
@@ -64,7 +63,7 @@ export class PolicyTest {
   ) {
     this.#policies = policies;
     this.#serverName = serverName;
-    this.#now = now;
+    this.#counters = new Counters(new MemoryCounterStore(), now);
   }
 
   /** Loads the schema validator. Must complete before {@link judge}. */
@@ -108,6 +107,7 @@ export class PolicyTest {
     args: JsonObject,
     facts: TestFacts & Pick<EvaluationInput, 'runtime'>,
   ): TestOutcome {
+    const party = { session: '', caller: facts.caller, runtime: facts.runtime };
     const by = (tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']) =>
       decide(this.#policies, {
         from: 'client',
@@ -119,7 +119,7 @@ export class PolicyTest {
         params,
         subject,
         arguments: args,
-        count: (file, counter) => this.#count(file, counter),
+        count: (file, counter) => this.#counters.value(file, counter, party),
         schemaFault,
       });
     // Assume unknown facts once in favor of the call, and once against it.
@@ -131,16 +131,11 @@ export class PolicyTest {
       return { effect: 'unknown', ruling, limits: [] };
     }
     const limits = decision.reservations;
-    const beyond = limits.find((one) => isBeyond(one, this.#count(one.file, one.counter)));
+    const beyond = this.#counters.exceeded(limits, party);
     if (beyond) return { effect: 'deny', ruling: beyond, limits };
     const [ask] = decision.asks;
     if (ask) return { effect: 'ask', ruling: ask, limits };
-    for (const { file, counter, amount } of limits) {
-      const key = `${file} ${counter.key}`;
-      const tally = this.#tallies.get(key) ?? EMPTY_TALLY;
-      const { slice, until } = getSliceAt(counter.window, this.#now());
-      this.#tallies.set(key, withAmount(tally, slice, amount, until));
-    }
+    this.#counters.reserve(limits, party);
     return { effect: 'allow', ruling: undefined, limits };
   }
 
@@ -160,18 +155,9 @@ export class PolicyTest {
         : (extent) => this.#schemas.fault(inputSchema, args, extent),
     ];
   }
-
-  #count(file: string, { key, window }: Reservation['counter']): number {
-    return getCount(this.#tallies.get(`${file} ${key}`) ?? EMPTY_TALLY, window, this.#now());
-  }
 }
 
 const NOT_GIVEN = 'its schema was not given. Name a file with the result of tools/list by --tools';
-
-function isBeyond({ amount, most, isExclusive }: Reservation, value: number): boolean {
-  if (most === undefined) return false;
-  return isExclusive ? value + amount >= most : value + amount > most;
-}
 
 const exampleSchema = z
   .strictObject({

@@ -1,18 +1,21 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { checkOwnFolder } from '../../base/environment.ts';
+import { DEFAULT_LIFECYCLE } from '../../sessions/lifecycle.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
+import { readSessions } from '../../sessions/session-store.ts';
 import {
   type Addition,
-  CounterLog,
+  type CounterGroup,
+  type CounterStore,
   EMPTY_TALLY,
   SLICES,
   type Tallies,
   type Tally,
-} from '../../state/files/counter-file.ts';
+} from '../../state/counters.ts';
+import type { Journal } from '../../state/store.ts';
 import type { Counter, Scope } from '../documents/model.ts';
 import { getWindowEnd, getWindowStart, type Window } from '../documents/windows.ts';
-import type { Reservation } from './decision.ts';
+import type { Reservation, Spent } from './decision.ts';
+
+/** The counters of limits, and the spending of budgets. */
 
 /** The identities by which counts are separated. */
 interface CounterScope {
@@ -30,59 +33,42 @@ export interface Receipt {
 }
 
 interface Counted {
-  readonly log: CounterLog;
-  readonly own: readonly Reservation[];
+  readonly group: CounterGroup;
   readonly additions: readonly Addition[];
 }
 
 /** The receipt, or the reservation beyond its limit. */
 export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
 
-/** Milliseconds after the last write until every window of a file has ended: two months. */
-const FILE_TTL_MS = 63 * 86_400_000;
-
-/** Minimum files to keep, regardless of age. */
-const MIN_KEPT_FILES = 500;
-
-/** Maximum open logs of one process. Above its usual number: session, identities, and all. */
-const MAX_LOGS = 100;
-
-/**
- * The counters of policies, in files shared by all programs of the user: one per session, one per
- * identity, and one for all calls. They survive restarts.
- */
+/** The counters of policies. */
 export class Counters {
-  readonly #folder: string;
+  readonly #store: CounterStore;
   readonly #now: () => number;
-  /** By scope and id. */
-  readonly #logs = new Map<string, CounterLog>();
-  #isReady = false;
 
-  /** @param folder Created if missing. */
-  constructor(folder: string, now: () => number) {
-    this.#folder = folder;
+  constructor(store: CounterStore, now: () => number) {
+    this.#store = store;
     this.#now = now;
   }
 
   /**
    * Returns the current value of a counter.
    *
-   * @throws {AgentCoreError} if the file cannot be read.
+   * @throws {AgentCoreError} if the counters cannot be read.
    */
   value(file: string, counter: Counter, party: CounterScope): number {
-    const log = this.#log(counter.scope, party);
-    const tallies = log.read();
-    this.#noteTime(log, tallies, [{ file, counter }], party);
+    const group = toGroup(counter.scope, party);
+    const tallies = this.#store.read(group);
+    this.#noteTime(group, tallies, [{ file, counter }], party);
     return this.#getCount(tallies, file, counter, party);
   }
 
   /** Returns the first reservation beyond its limit. Counts nothing. */
   exceeded(reservations: readonly Reservation[], party: CounterScope): Reservation | undefined {
-    for (const [log, own] of this.#byLog(reservations, party)) {
-      const tallies = log.read();
-      const beyond = this.#beyond(tallies, own, party);
+    for (const [group, own] of groupByScope(reservations, party)) {
+      const tallies = this.#store.read(group);
+      const beyond = this.#findBeyond(tallies, own, party);
       if (!beyond) continue;
-      this.#noteTime(log, tallies, own, party);
+      this.#noteTime(group, tallies, own, party);
       return beyond;
     }
     return undefined;
@@ -95,29 +81,25 @@ export class Counters {
    * @throws {AgentCoreError} if the counters cannot be read or written: the call must be denied.
    */
   reserve(reservations: readonly Reservation[], party: CounterScope): ReserveOutcome {
-    const counting: Counted[] = [];
-    for (const [log, own] of this.#byLog(reservations, party)) {
+    const groups = groupByScope(reservations, party);
+    for (const [group, own] of groups) {
       // If an amount exceeds the limit, do not write it: refusals must not use space. Cached counts
       // are sufficient here, because the counts after the write decide.
-      if (this.#beyond(log.known(), own, party)) {
-        const tallies = log.read();
-        const refused = this.#beyond(tallies, own, party);
-        if (refused) {
-          this.#noteTime(log, tallies, own, party);
-          return { refused };
-        }
-      }
-      counting.push({ log, own, additions: this.#additions(own, party) });
+      if (!this.#findBeyond(this.#store.readCached(group), own, party)) continue;
+      const tallies = this.#store.read(group);
+      const refused = this.#findBeyond(tallies, own, party);
+      if (!refused) continue;
+      this.#noteTime(group, tallies, own, party);
+      return { refused };
     }
     const added: Counted[] = [];
-    for (const next of counting) {
-      const { log, own, additions } = next;
-      const tallies = log.add(additions);
-      added.push(next);
-      const lost = own.find((one) => {
-        if (one.most === undefined) return false;
-        return isBeyond(one, this.#getCount(tallies, one.file, one.counter, party));
-      });
+    for (const [group, own] of groups) {
+      const additions = this.#toAdditions(own, party);
+      const tallies = this.#store.add(group, additions);
+      added.push({ group, additions });
+      const lost = own.find((one) =>
+        isBeyond(one, this.#getCount(tallies, one.file, one.counter, party)),
+      );
       if (!lost) continue;
       this.release({ added });
       return { refused: lost };
@@ -131,8 +113,11 @@ export class Counters {
    * @throws {AgentCoreError} if the write fails. The amounts then stay counted.
    */
   release({ added }: Receipt): void {
-    for (const { log, additions } of added) {
-      log.add(additions.map((one) => ({ ...one, amount: -one.amount })));
+    for (const { group, additions } of added) {
+      this.#store.add(
+        group,
+        additions.map((one) => ({ ...one, amount: -one.amount })),
+      );
     }
   }
 
@@ -141,36 +126,28 @@ export class Counters {
    * Otherwise these counts would block the limit until their time comes.
    */
   #noteTime(
-    log: CounterLog,
+    group: CounterGroup,
     tallies: Tallies,
     counted: readonly Pick<Reservation, 'file' | 'counter'>[],
     party: CounterScope,
   ): void {
-    const ahead = counted.filter(({ file, counter }) =>
-      isAhead(
-        tallies.get(getKey(file, counter, party)) ?? EMPTY_TALLY,
-        counter.window,
-        this.#now(),
-      ),
-    );
+    const ahead = counted.filter(({ file, counter }) => {
+      const tally = tallies.get(getKey(file, counter, party)) ?? EMPTY_TALLY;
+      return isAhead(tally, counter.window, this.#now());
+    });
     if (ahead.length === 0) return;
-    log.add(
-      this.#additions(
-        ahead.map((one) => ({ ...one, amount: 0 })),
-        party,
-      ),
-    );
+    const nothing = ahead.map((one) => ({ ...one, amount: 0 }));
+    this.#store.add(group, this.#toAdditions(nothing, party));
   }
 
-  #beyond(
+  #findBeyond(
     tallies: Tallies,
     reservations: readonly Reservation[],
     party: CounterScope,
   ): Reservation | undefined {
-    return reservations.find((one) => {
-      if (one.most === undefined) return false;
-      return isBeyond(one, this.#getCount(tallies, one.file, one.counter, party) + one.amount);
-    });
+    return reservations.find((one) =>
+      isBeyond(one, this.#getCount(tallies, one.file, one.counter, party) + one.amount),
+    );
   }
 
   #getCount(tallies: Tallies, file: string, counter: Counter, party: CounterScope): number {
@@ -179,7 +156,7 @@ export class Counters {
   }
 
   /** Merges reservations by counter. A call counts once, with the largest amount. */
-  #additions(
+  #toAdditions(
     reservations: readonly Pick<Reservation, 'file' | 'counter' | 'amount'>[],
     party: CounterScope,
   ): Addition[] {
@@ -192,53 +169,30 @@ export class Counters {
     }
     return [...additions.values()];
   }
+}
 
-  #byLog(
-    reservations: readonly Reservation[],
-    party: CounterScope,
-  ): Map<CounterLog, Reservation[]> {
-    const groups = new Map<CounterLog, Reservation[]>();
-    for (const reservation of reservations) {
-      const log = this.#log(reservation.counter.scope, party);
-      groups.set(log, [...(groups.get(log) ?? []), reservation]);
-    }
-    return groups;
+function groupByScope(
+  reservations: readonly Reservation[],
+  party: CounterScope,
+): [CounterGroup, Reservation[]][] {
+  const groups = new Map<Scope, Reservation[]>();
+  for (const reservation of reservations) {
+    const { scope } = reservation.counter;
+    groups.set(scope, [...(groups.get(scope) ?? []), reservation]);
   }
+  return [...groups].map(([scope, own]) => [toGroup(scope, party), own]);
+}
 
-  #log(scope: Scope, { session, caller }: CounterScope): CounterLog {
-    this.#prepare();
-    const subject = scope === 'session' ? session : scope === 'grant' ? (caller ?? 'unknown') : '';
-    const key = `${scope} ${subject}`;
-    const known = this.#logs.get(key);
-    if (known) return known;
-    const hash = createHash('sha256').update(subject).digest('hex').slice(0, 32);
-    const name = scope === 'global' ? 'global' : `${scope}-${hash}`;
-    const log = new CounterLog(this.#folder, name, this.#now);
-    if (this.#logs.size >= MAX_LOGS) this.#logs.delete(this.#logs.keys().next().value ?? '');
-    this.#logs.set(key, log);
-    return log;
-  }
-
-  /** Once per process, creates the folder and removes expired files. */
-  #prepare(): void {
-    if (this.#isReady) return;
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    checkOwnFolder(this.#folder, statSync(this.#folder));
-    const files = readdirSync(this.#folder)
-      .filter((name) => /^(session|grant)-/.test(name))
-      .map((name) => join(this.#folder, name))
-      .map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-      .toSorted((one, other) => other.written - one.written);
-    // Keep the latest files in any case: if the clock is ahead, all files appear expired.
-    for (const { path, written } of files.slice(MIN_KEPT_FILES)) {
-      if (this.#now() - written > FILE_TTL_MS) rmSync(path, { force: true });
-    }
-    this.#isReady = true;
-  }
+function toGroup(scope: Scope, { session, caller }: CounterScope): CounterGroup {
+  return {
+    scope,
+    id: scope === 'session' ? session : scope === 'grant' ? (caller ?? 'unknown') : '',
+  };
 }
 
 function isBeyond({ most, isExclusive }: Reservation, total: number): boolean {
-  return isExclusive ? total >= Number(most) : total > Number(most);
+  if (most === undefined) return false;
+  return isExclusive ? total >= most : total > most;
 }
 
 function getKey(file: string, { key }: Counter, { runtime }: CounterScope): string {
@@ -249,7 +203,7 @@ function getKey(file: string, { key }: Counter, { runtime }: CounterScope): stri
  * Returns the sum of the slices within the window at `now`. A slice in the future counts from the
  * time at which it was first seen.
  */
-export function getCount({ slices }: Tally, window: Window, now: number): number {
+function getCount({ slices }: Tally, window: Window, now: number): number {
   const first = getFirstSlice(window, now);
   const { slice: present } = getSliceAt(window, now);
   return slices.reduce((sum, [slice, amount, seenIn]) => {
@@ -267,7 +221,7 @@ function isAhead({ slices }: Tally, window: Window, now: number): boolean {
 }
 
 /** Returns the current slice of a window and its expiry time, in milliseconds since 1970. */
-export function getSliceAt(
+function getSliceAt(
   window: Window,
   now: number,
 ): { readonly slice: number; readonly until: number } {
@@ -291,4 +245,71 @@ function getFirstSlice(window: Window, now: number): number {
 function getSliceEnd(window: Window, slice: number): number {
   if (window.kind === 'fixed') return getWindowEnd(window, slice);
   return (slice + 1) * getSliceLength(window) + window.milliseconds;
+}
+
+/**
+ * Ages of the last read in milliseconds. After the first, it is refreshed in the background. After
+ * the second, a call waits for the refresh.
+ */
+const REFRESH_AFTER_MS = 5_000;
+
+const WAIT_AFTER_MS = 30_000;
+
+/**
+ * Reads the usage of runtime sessions from the journal, for budgets. It includes all programs of
+ * the user. The journal is read in the background. A call waits only if the last read is too old.
+ */
+export class SpendingReader {
+  readonly #journal: Pick<Journal, 'readSessionFacts'>;
+  readonly #now: () => number;
+  #entries: readonly SessionInfo[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+
+  constructor(journal: Pick<Journal, 'readSessionFacts'>, now: () => number) {
+    this.#journal = journal;
+    this.#now = now;
+  }
+
+  /** Returns the usage in a window. Rejects if the journal cannot be read. */
+  async in(window: Window): Promise<Spent> {
+    // If the clock was set back, the last read is in the future.
+    const age = Math.abs(this.#now() - this.#readAt);
+    if (age > REFRESH_AFTER_MS) this.#refresh();
+    if (age > WAIT_AFTER_MS) await this.#reading;
+    const now = this.#now();
+    const start = window.kind === 'fixed' ? getWindowStart(window, now) : now - window.milliseconds;
+    let usd = 0;
+    let sessions = 0;
+    for (const { startedAt, age: lived, cost } of this.#entries) {
+      const began = Date.parse(startedAt);
+      if (began >= start) sessions++;
+      // If a session started before the window, only its share within the window counts.
+      const share = began >= start ? 1 : Math.max(0, began + lived - start) / Math.max(lived, 1);
+      usd += cost.most * share;
+    }
+    return { usd, sessions };
+  }
+
+  #refresh(): void {
+    if (this.#reading) return;
+    const reading = this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    reading.catch(() => undefined);
+    this.#reading = reading;
+  }
+
+  async #read(): Promise<void> {
+    const lifecycles = { resolve: async () => () => DEFAULT_LIFECYCLE };
+    const { entries } = await readSessions({
+      journal: this.#journal,
+      lifecycles,
+      now: this.#now,
+      // Include sessions removed from the list: they have cost money.
+      unlisted: ['dismissed'],
+    });
+    this.#entries = entries;
+    this.#readAt = this.#now();
+  }
 }

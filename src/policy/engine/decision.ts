@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { JsonObject } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
 import type { ToolFacts } from '../../relay/tool-catalog.ts';
-import type { AuditedRequest } from '../../state/audit/records.ts';
+import type { AuditedRequest } from '../../state/audit/audit-log.ts';
 import type { Counter } from '../documents/model.ts';
 import type { Window } from '../documents/windows.ts';
 

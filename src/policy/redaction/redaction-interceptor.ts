@@ -1,5 +1,4 @@
 import { hkdfSync } from 'node:crypto';
-import { join } from 'node:path';
 import { runInSlices, yieldToEventLoop } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import { MAX_LENGTH_AT_ONCE, parseJson } from '../../base/json-parser.ts';
@@ -19,8 +18,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../../relay/peer.ts';
-import { getOrCreateAuditSalt } from '../../state/audit/audit-log.ts';
-import { EncryptedVault } from '../../state/files/vault-file.ts';
+import type { StateStore } from '../../state/store.ts';
 import { type Redacted, Redactor, type RequestInfo } from './redactor.ts';
 
 /** The format of ordinary method names. Other methods are checked for data to hide. */
@@ -214,19 +212,13 @@ function recordRedactions(callInfo: CallInfo, { counts, issuedIds, restoredIds }
 export interface RedactionOptions {
   /** Returns the rules of all policies in force. Must return the same list until they change. */
   readonly rules: () => readonly RedactionRules[];
-  readonly stateFolder: string;
+  readonly store: Pick<StateStore, 'openVault' | 'getOrCreateSecret'>;
   /**
    * Key of the vault, 32 bytes in base64. If set, the vault is on disk and outlives the program.
    */
   readonly vaultKey?: string | undefined;
   /** True if a request to the client is an approval question of the policy. */
   readonly isOurs?: (request: JsonRpcRequest) => boolean;
-}
-
-interface Redaction {
-  readonly interceptor: RedactionInterceptor;
-  /** Closes the vault. Sent tokens are safe: their values are already on disk. */
-  close(): Promise<void>;
 }
 
 /**
@@ -236,30 +228,21 @@ interface Redaction {
  * @throws {AgentCoreError} `config` if a rule cannot be used, or if the salt or the vault cannot be
  *   stored; `usage` if the key is invalid.
  */
-export async function openRedaction(options: RedactionOptions): Promise<Redaction> {
-  const { rules, stateFolder, vaultKey } = options;
+export async function openRedaction(options: RedactionOptions): Promise<RedactionInterceptor> {
+  const { rules, store, vaultKey, isOurs } = options;
   const key = vaultKey === undefined ? undefined : parseVaultKey(vaultKey);
-  const salt = deriveKey(key ?? (await getOrCreateAuditSalt(stateFolder)), 'redaction salt');
-  const vault = key
-    ? await EncryptedVault.open({
-        folder: join(stateFolder, 'vault'),
-        key: deriveKey(key, 'redaction vault'),
-      })
-    : new MemoryVault();
-  const close = async () => {
-    if (vault instanceof EncryptedVault) await vault.close();
-  };
+  const secret = key ?? (await store.getOrCreateSecret('audit-salt', KEY_BYTES));
+  const salt = deriveKey(secret, 'redaction salt');
+  const vault = key ? await store.openVault(deriveKey(key, 'redaction vault')) : new MemoryVault();
   const getRedactor = createRedactorGetter(rules, (of) =>
     Redactor.create({ rules: of, vault, salt }),
   );
-  try {
-    await getRedactor();
-  } catch (thrown) {
-    await close();
-    throw thrown;
-  }
-  return { interceptor: new RedactionInterceptor(getRedactor, options.isOurs), close };
+  await getRedactor();
+  return new RedactionInterceptor(getRedactor, isOurs);
 }
+
+/** Length of the vault key, of the salt and of keys derived from them. */
+const KEY_BYTES = 32;
 
 /** Returns a function for the redactor of the rules in force; `undefined` before the first rule. */
 function createRedactorGetter(
@@ -280,7 +263,7 @@ function createRedactorGetter(
 
 function parseVaultKey(text: string): Buffer {
   const key = Buffer.from(text, 'base64');
-  if (key.length === 32) return key;
+  if (key.length === KEY_BYTES) return key;
   throw new AgentCoreError(
     'usage',
     'The key of the redaction vault must be 32 bytes in base64; `openssl rand -base64 32` makes one',
@@ -288,5 +271,5 @@ function parseVaultKey(text: string): Buffer {
 }
 
 function deriveKey(secret: Buffer, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', `agentcore-mcp ${purpose}`, 32));
+  return Buffer.from(hkdfSync('sha256', secret, '', `agentcore-mcp ${purpose}`, KEY_BYTES));
 }

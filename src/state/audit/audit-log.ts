@@ -3,7 +3,7 @@ import * as nodeFiles from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { createProgramRecord } from '../journal/processes.ts';
-import { serializeRecord } from '../journal/records.ts';
+import { type CallOutcome, serializeRecord } from '../journal/records.ts';
 import { sanitizeRecord } from '../journal/sanitize.ts';
 import {
   createRunName,
@@ -14,7 +14,86 @@ import {
   SegmentFile,
 } from '../journal/segment.ts';
 import { appendToChain, NO_HASH, readLastHash, withHead } from './hash-chain.ts';
-import type { AuditedRequest, AuditOpened, AuditPruned } from './records.ts';
+
+/**
+ * Records of the audit, in separate files with the journal's format. `hash` is always the last
+ * member: SHA-256 in hex of the previous hash and the rest of the line.
+ */
+export type AuditRecord = AuditOpened | AuditPruned | AuditedRequest;
+
+interface OfAudit {
+  readonly at: string;
+  readonly hash: string;
+}
+
+/** The first record of a file, with a link to its predecessor. Its hash also covers the head. */
+export interface AuditOpened extends OfAudit {
+  readonly type: 'audit.opened';
+  /** The previous file of the same run, or the latest record of another run. */
+  readonly follows?: { readonly file: string; readonly hash: string } | undefined;
+}
+
+/** A file was removed because of the size limit. */
+interface AuditPruned extends OfAudit {
+  readonly type: 'audit.pruned';
+  readonly file: string;
+  /** The hash of the file's last record. */
+  readonly last: string;
+}
+
+/** IDs of redaction tokens. Each list has a maximum length. */
+export interface AuditedTokens {
+  readonly issued: readonly string[];
+  readonly restored: readonly string[];
+}
+
+/** A policy decision. */
+interface AuditedDecision {
+  /** `allow`, `deny`, or the outcome of an approval. */
+  readonly effect: string;
+  /** The deciding rule, as a JSON pointer into its document. */
+  readonly rule?: string | undefined;
+  /** Path of the document. */
+  readonly document?: string | undefined;
+}
+
+/**
+ * A request: `begun` before it is forwarded (only if an audit is required), `ended` after the
+ * response.
+ */
+export interface AuditedRequest extends OfAudit {
+  readonly type: 'audit.request';
+  readonly phase: 'begun' | 'ended';
+  /** Equal in both phases. */
+  readonly id: string;
+  readonly from: 'client' | 'server';
+  readonly method: string;
+  /** Name of the tool or prompt, or URI of the resource, without personal data. */
+  readonly name?: string | undefined;
+  readonly caller?: string | undefined;
+  readonly runtime: string;
+  readonly session?: string | undefined;
+  /** HMAC-SHA-256 in hex of the original arguments, with the salt in the audit folder. */
+  readonly argumentsHash?: string | undefined;
+  readonly decision?: AuditedDecision | undefined;
+  /** Number of redacted values by kind. */
+  readonly redactions?: Readonly<Record<string, number>> | undefined;
+  /** IDs of redaction tokens issued or restored for the request and its response. */
+  readonly tokens?: AuditedTokens | undefined;
+  readonly milliseconds?: number | undefined;
+  readonly attempts?: number | undefined;
+  /** The HTTP status of the last attempt, if there was a response. */
+  readonly upstreamStatus?: number | undefined;
+  readonly outcome?: CallOutcome | undefined;
+  /** The JSON-RPC error code. */
+  readonly code?: number | undefined;
+  /** IDs from AWS for the last attempt. */
+  readonly requestId?: string | undefined;
+  readonly traceId?: string | undefined;
+}
+
+/** The data of a request to record. */
+export type AuditEntry = Omit<AuditedRequest, 'type' | 'at' | 'hash'> & { readonly at?: string };
 
 /** Options of {@link AuditLog}. */
 export interface AuditOptions {
@@ -31,9 +110,6 @@ export interface AuditOptions {
   /** Maximum bytes of all files together. */
   readonly maxBytes?: number;
 }
-
-/** The data of a request to record. */
-export type AuditEntry = Omit<AuditedRequest, 'type' | 'at' | 'hash'> & { readonly at?: string };
 
 /** Receives the result of the write. */
 interface Recorder {
@@ -295,45 +371,7 @@ export class AuditLog {
   }
 }
 
-const SALT_BYTES = 32;
-
 /** The folder of audit files in the state folder. */
 export function getAuditDirectory(state: string): string {
   return join(state, 'audit');
-}
-
-/**
- * The salt of argument hashes, shared by all programs of the user. Created if missing.
- *
- * @throws {AgentCoreError} `config` if the salt can be neither read nor created.
- */
-export async function getOrCreateAuditSalt(state: string): Promise<Buffer> {
-  const folder = getAuditDirectory(state);
-  const path = join(folder, 'salt');
-  try {
-    await prepareFolder(nodeFiles, folder);
-    const own = `${path}.${randomBytes(6).toString('hex')}`;
-    const salt = await nodeFiles.readFile(path).catch(() => undefined);
-    if (salt?.length === SALT_BYTES) return salt;
-    // A hard link creates the file atomically, and the first writer wins.
-    await nodeFiles.writeFile(own, randomBytes(SALT_BYTES), { mode: 0o600, flag: 'wx' });
-    try {
-      await nodeFiles.link(own, path).catch((thrown) => {
-        if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-      });
-    } finally {
-      await nodeFiles.unlink(own);
-    }
-    const made = await nodeFiles.readFile(path);
-    if (made.length !== SALT_BYTES) throw new Error(`it does not have ${SALT_BYTES} bytes`);
-    return made;
-  } catch (thrown) {
-    throw new AgentCoreError(
-      'config',
-      `Could not keep the salt ${path}: ${getErrorMessage(thrown)}`,
-      {
-        cause: thrown,
-      },
-    );
-  }
 }

@@ -3,8 +3,8 @@ import { getErrorMessage } from '../../base/errors.ts';
 import { readSegmentHeader } from '../journal/reader.ts';
 import { type ProgramRecord, parseRecord } from '../journal/records.ts';
 import { type JournalPath, LineSplitter, listJournalPaths } from '../journal/segment.ts';
+import type { AuditedRequest } from './audit-log.ts';
 import { getAuditDirectory } from './audit-log.ts';
-import type { AuditedRequest } from './records.ts';
 
 /** A request with a decision or redactions, and the head of its file. */
 export interface Audited {

@@ -3,9 +3,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { getErrorMessage } from '../../base/errors.ts';
 import { type JournalPath, LineSplitter, listJournalPaths } from '../journal/segment.ts';
+import type { AuditedRequest, AuditOpened, AuditRecord } from './audit-log.ts';
 import { getAuditDirectory } from './audit-log.ts';
 import { NO_HASH, verifyRecord, withHead } from './hash-chain.ts';
-import type { AuditedRequest, AuditOpened, AuditRecord } from './records.ts';
 
 /** The result of {@link verifyAudit}. The audit is intact if there are no `problems`. */
 export interface AuditReport {

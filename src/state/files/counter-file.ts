@@ -1,97 +1,95 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
   fstatSync,
   linkSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { checkOwnFolder } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { isObject } from '../../mcp/message.ts';
+import {
+  type Addition,
+  applyAdditions,
+  type CounterGroup,
+  type CounterStore,
+  type Tallies,
+  type Tally,
+} from '../counters.ts';
 
-/** The counters of policy limits: their time slices, and their files shared by processes. */
+/** Milliseconds after the last write until every window of a file has ended: two months. */
+const FILE_TTL_MS = 63 * 86_400_000;
 
-/**
- * Amounts by time slice, oldest first. A fixed window is one slice, numbered by its start. A
- * sliding window is divided into {@link SLICES}. A slice counts until its end has left the window,
- * so the limit is never exceeded within it.
- */
-export interface Tally {
-  readonly slices: readonly Slice[];
-  /** Milliseconds since 1970 at which all slices expire. */
-  readonly until: number;
-}
+/** Minimum files to keep, regardless of age. */
+const MIN_KEPT_FILES = 500;
 
-/**
- * `seenIn` is set if a clock showed an earlier time than the slice: this clock is slow, or the
- * clock of the count was fast. The slice then counts for one window from `seenIn` on, and again at
- * its own time.
- */
-type Slice = readonly [slice: number, amount: number, seenIn?: number];
+/** Maximum open logs of one process. Above its usual number: session, identities, and all. */
+const MAX_LOGS = 100;
 
-/** Number of slices of a sliding window. */
-export const SLICES = 60;
+/** Counters in files, one per group, shared by all programs of the user. They survive restarts. */
+export class CounterFiles implements CounterStore {
+  readonly #folder: string;
+  readonly #now: () => number;
+  /** By scope and id. */
+  readonly #logs = new Map<string, CounterLog>();
+  #isReady = false;
 
-/** Older slices are outside every window. */
-const MAX_SLICES = SLICES + 4;
-
-/** The tally of a counter without amounts. */
-export const EMPTY_TALLY: Tally = { slices: [], until: 0 };
-
-/**
- * Adds an amount to a slice. A negative amount takes back an earlier one.
- *
- * @param slice For a positive amount, the slice of the current time.
- * @param until Milliseconds since 1970 at which the slice expires.
- */
-export function withAmount(tally: Tally, slice: number, amount: number, until: number): Tally {
-  const latest = tally.slices.at(-1);
-  const longest = Math.max(tally.until, until);
-  // Fast path: almost every call counts into the latest slice.
-  if (latest?.[0] === slice) {
-    return { slices: tally.slices.with(-1, withMore(latest, amount)), until: longest };
+  /** @param folder Created if missing. */
+  constructor(folder: string, now: () => number = Date.now) {
+    this.#folder = folder;
+    this.#now = now;
   }
-  const own = tally.slices.find(([at]) => at === slice) ?? ([slice, 0] as const);
-  const past = tally.slices.filter(([at]) => at < slice);
-  const ahead = tally.slices
-    .filter(([at]) => at > slice)
-    // A negative amount goes to the slice of the original count, so `slice` is not the current
-    // time.
-    .map((one) => (amount < 0 ? one : withFirstSeen(one, slice)));
-  const slices = [...past.slice(-MAX_SLICES), withMore(own, amount), ...limitSlices(ahead)];
-  return { slices, until: longest };
-}
 
-function withMore([slice, amount, seenIn]: Slice, more: number): Slice {
-  const sum = Math.max(0, amount + more);
-  return seenIn === undefined ? [slice, sum] : [slice, sum, seenIn];
-}
+  read(group: CounterGroup): Tallies {
+    return this.#open(group).read();
+  }
 
-function withFirstSeen([slice, amount, seenIn = slice]: Slice, present: number): Slice {
-  return [slice, amount, Math.min(seenIn, present)];
-}
+  readCached(group: CounterGroup): Tallies {
+    return this.#open(group).known();
+  }
 
-/**
- * Limits the slices in the future. There are many only if a clock is repeatedly fast. The surplus
- * moves into a later slice, so it counts longer, never shorter.
- */
-function limitSlices(slices: readonly Slice[]): readonly Slice[] {
-  const more = slices.slice(0, -MAX_SLICES);
-  const [first, ...others] = slices.slice(-MAX_SLICES);
-  if (!first || more.length === 0) return slices;
-  return [
-    withMore(
-      first,
-      more.reduce((sum, [, amount]) => sum + amount, 0),
-    ),
-    ...others,
-  ];
+  add(group: CounterGroup, additions: readonly Addition[]): Tallies {
+    return this.#open(group).add(additions);
+  }
+
+  #open({ scope, id }: CounterGroup): CounterLog {
+    this.#prepare();
+    const key = `${scope} ${id}`;
+    const known = this.#logs.get(key);
+    if (known) return known;
+    const hash = createHash('sha256').update(id).digest('hex').slice(0, 32);
+    const name = scope === 'global' ? 'global' : `${scope}-${hash}`;
+    const log = new CounterLog(this.#folder, name, this.#now);
+    if (this.#logs.size >= MAX_LOGS) this.#logs.delete(this.#logs.keys().next().value ?? '');
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  /** Once per process, creates the folder and removes expired files. */
+  #prepare(): void {
+    if (this.#isReady) return;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    checkOwnFolder(this.#folder, statSync(this.#folder));
+    const files = readdirSync(this.#folder)
+      .filter((name) => /^(session|grant)-/.test(name))
+      .map((name) => join(this.#folder, name))
+      .map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+      .toSorted((one, other) => other.written - one.written);
+    // Keep the latest files in any case: if the clock is ahead, all files appear expired.
+    for (const { path, written } of files.slice(MIN_KEPT_FILES)) {
+      if (this.#now() - written > FILE_TTL_MS) rmSync(path, { force: true });
+    }
+    this.#isReady = true;
+  }
 }
 
 /** Maximum counters in a file, more than any policy has. Beyond this, calls are denied. */
@@ -112,7 +110,7 @@ const MAX_TRIES = 100;
  * there, the process has the amount. This needs no lock, and a killed process leaves nothing to
  * clean up. A long file is sealed, and its totals start the next file.
  */
-export class CounterLog {
+class CounterLog {
   readonly #folder: string;
   readonly #name: string;
   readonly #now: () => number;
@@ -374,20 +372,6 @@ function create(path: string, head: string): void {
   }
 }
 
-/** Counters by key. */
-export type Tallies = Map<string, Tally>;
-
-/**
- * An amount to add to a slice of a counter. A negative amount takes it back. 0 only records the
- * current time.
- */
-export interface Addition {
-  readonly key: string;
-  readonly slice: number;
-  readonly amount: number;
-  readonly until: number;
-}
-
 /**
  * A line of a counter file. `head` is the first line, with all earlier counts. `add` applies
  * completely or not at all. After `seal`, the file ends and the next file continues.
@@ -430,13 +414,6 @@ function parseLine(text: string): CounterLine | undefined {
   if (typeof value.id !== 'string' || !Array.isArray(value.add)) return undefined;
   const add = (value.add as unknown[]).map(readAddition);
   return add.every((one) => one !== undefined) ? { id: value.id, add } : undefined;
-}
-
-/** Adds the amounts of a line. */
-function applyAdditions(tallies: Tallies, additions: readonly Addition[]): void {
-  for (const { key, slice, amount, until } of additions) {
-    tallies.set(key, withAmount(tallies.get(key) ?? EMPTY_TALLY, slice, amount, until));
-  }
 }
 
 function readAddition(value: unknown): Addition | undefined {

@@ -18,7 +18,7 @@ interface EncryptedVaultOptions {
   readonly key: Buffer;
   readonly now?: () => Date;
   readonly files?: FileSystem;
-  /** File size in bytes after which the next file begins. */
+  /** Maximum bytes of a file before a new one starts. */
   readonly partBytes?: number;
   /** Maximum size of all files together, in bytes. */
   readonly maxBytes?: number;
@@ -32,7 +32,7 @@ const NONCE = 12;
 /** Bytes of the authentication tag after each encrypted entry. */
 const TAG = 16;
 
-/** Maximum number of entries that wait to be written. */
+/** Maximum queued entries. */
 const MAX_WAITING = 10_000;
 
 /** Maximum age of stored values in milliseconds. */
@@ -47,7 +47,7 @@ export class EncryptedVault implements Vault {
   readonly #options: Required<EncryptedVaultOptions>;
   readonly #memory = new MemoryVault();
   readonly #run: string;
-  /** The number of bytes that were read of each file. */
+  /** Bytes read so far, by path. */
   readonly #read = new Map<string, number>();
   #waiting: [string, VaultEntry][] = [];
   #part: SegmentFile | undefined;
@@ -155,7 +155,7 @@ export class EncryptedVault implements Vault {
     this.#part = await SegmentFile.create(files, this.#path, Buffer.alloc(0));
   }
 
-  /** Removes files that are too old, and the oldest files beyond the size limit. */
+  /** Removes expired files, and the oldest files beyond the size limit. */
   async #prune(): Promise<void> {
     const { folder, files, maxBytes, now, partBytes } = this.#options;
     let left = maxBytes - partBytes;

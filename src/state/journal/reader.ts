@@ -33,12 +33,12 @@ export interface ScanOptions {
   readonly here?: Viewpoint;
 }
 
-interface ReadOptions extends ScanOptions {
+export interface ReadOptions extends ScanOptions {
   /** If set, returns only records of these types. */
   readonly types?: readonly JournalRecord['type'][];
 }
 
-interface ReadJournal {
+export interface ReadJournal {
   /** By start of the program, then by part. */
   readonly files: readonly JournalFile[];
   /** One sentence for each unreadable file. */
@@ -145,7 +145,7 @@ export function readSegmentHeader(record: ReturnType<typeof parseRecord>): Progr
   return record;
 }
 
-interface JournalSessions {
+export interface JournalSessions {
   /** By `session`, the local session ID. */
   readonly facts: ReadonlyMap<string, SessionFacts>;
   /** The newest file that started or carried over each session. Its program owns the session. */
@@ -154,7 +154,7 @@ interface JournalSessions {
   readonly problems: readonly string[];
 }
 
-interface FoldOptions extends ScanOptions {
+export interface FoldOptions extends ScanOptions {
   /** Called with every record. */
   readonly onRecord?: OnRecord;
 }

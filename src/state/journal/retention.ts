@@ -20,7 +20,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
  */
 const REMOTE_HEARTBEAT_TIMEOUT_MS = 60 * 60 * 1000;
 
-interface PruneOptions extends ScanOptions {
+export interface PruneOptions extends ScanOptions {
   /** Maximum bytes of all files together. */
   readonly maxBytes?: number;
   /** Maximum milliseconds since the last write to a file. */

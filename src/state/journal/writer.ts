@@ -65,6 +65,7 @@ const MAX_CLOSE_MS = 1_000;
  * working disk the program continues, and pending records are written when the disk recovers.
  */
 export class JournalWriter {
+  readonly folder: string;
   readonly #options: Required<Omit<JournalWriterOptions, 'name'>> &
     Pick<JournalWriterOptions, 'name'>;
   readonly #run: string;
@@ -94,6 +95,7 @@ export class JournalWriter {
       pruneAfter: 5_000,
       ...options,
     };
+    this.folder = options.folder;
     this.#sessions = new OpenSessions(this.#options.lifetimeOf);
     const startedAt = new Date(performance.timeOrigin);
     this.#run = createRunName(startedAt, process.pid, randomBytes(3).toString('hex'));

@@ -5,13 +5,8 @@ import type { SessionsModel } from '../../../src/extension/models/sessions-model
 import type { SessionNode } from '../../../src/extension/models/tree-nodes.ts';
 import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
 import { SessionsView } from '../../../src/extension/views/sessions-view.ts';
-import {
-  getApprovalsDirectory,
-  type PendingApproval,
-  readAnswerFile,
-  removePending,
-  writePending,
-} from '../../../src/state/files/approval-files.ts';
+import { ApprovalFiles, getApprovalsDirectory } from '../../../src/state/files/approval-files.ts';
+import type { PendingApproval } from '../../../src/state/store.ts';
 import { temporaryFolder } from '../../state/journal/fixture.ts';
 import { commands, EventEmitter, window } from '../vscode-stub.ts';
 
@@ -29,7 +24,7 @@ const QUESTION: PendingApproval = {
 
 async function setUp() {
   const state = await temporaryFolder();
-  const folder = getApprovalsDirectory(state);
+  const store = new ApprovalFiles(getApprovalsDirectory(state));
   const approvals = new ApprovalsModel(() => ({ AGENTCORE_STATE_DIR: state }), 50);
   const sessionsModel = {
     snapshot: { entries: [], problems: [], at: 0 },
@@ -49,7 +44,7 @@ async function setUp() {
     return node ? view.getChildren(node) : [];
   };
   approvals.start();
-  return { folder, approvals, view, waiting };
+  return { store, approvals, view, waiting };
 }
 
 const run = (id: string, node: unknown) => commands.handlers.get(id)?.(node);
@@ -63,9 +58,9 @@ afterEach(() => {
 
 describe('a call that waits for approval', () => {
   it('is shown above the sessions with one notification, and disappears when the proxy stops waiting', async () => {
-    const { folder, view, waiting } = await setUp();
+    const { store, view, waiting } = await setUp();
     expect(await waiting(0)).toEqual([]);
-    await writePending(folder, QUESTION);
+    await store.put(QUESTION);
     const [node] = await waiting(1);
     const item = view.getTreeItem(node as SessionNode);
     expect(item).toMatchObject({ label: 'pay', contextValue: 'approval;session' });
@@ -73,11 +68,11 @@ describe('a call that waits for approval', () => {
       /^pay, waits for your approval for \d+ s$/,
     );
     expect(item.tooltip).toBe(QUESTION.text);
-    await writePending(folder, { ...QUESTION, id: ID.replace(/1$/, '2'), mayLast: false });
+    await store.put({ ...QUESTION, id: ID.replace(/1$/, '2'), mayLast: false });
     const [, other] = await waiting(2);
     expect(view.getTreeItem(other as SessionNode).contextValue).toBe('approval;once');
     expect(window.said).toHaveLength(2);
-    await removePending(folder, ID);
+    await store.remove(ID);
     await waiting(1);
     expect(window.said).toHaveLength(2);
   });
@@ -87,35 +82,35 @@ describe('a call that waits for approval', () => {
     ['agentcore.approveForSession', 'session'],
     ['agentcore.denyCall', 'deny'],
   ])('is answered by %s', async (command, answer) => {
-    const { folder, waiting } = await setUp();
-    await writePending(folder, QUESTION);
+    const { store, waiting } = await setUp();
+    await store.put(QUESTION);
     const [node] = await waiting(1);
     await run(command, node);
-    expect(await readAnswerFile(folder, ID)).toBe(answer);
+    expect(await store.readAnswer(ID)).toBe(answer);
   });
 
   it('is answered from its full question, and keeps waiting if the user closes the question', async () => {
-    const { folder, waiting } = await setUp();
-    await writePending(folder, QUESTION);
+    const { store, waiting } = await setUp();
+    await store.put(QUESTION);
     await waiting(1);
     await run('_agentcore.reviewApproval', ID);
-    expect(await readAnswerFile(folder, ID)).toBeUndefined();
+    expect(await store.readAnswer(ID)).toBeUndefined();
     window.pressed = 'Approve Once';
     await run('_agentcore.reviewApproval', ID);
-    expect(await readAnswerFile(folder, ID)).toBe('once');
+    expect(await store.readAnswer(ID)).toBe('once');
   });
 
   it('shows a message if it no longer waits', async () => {
-    const { folder, waiting } = await setUp();
-    await writePending(folder, QUESTION);
+    const { store, waiting } = await setUp();
+    await store.put(QUESTION);
     const [node] = await waiting(1);
-    await removePending(folder, ID);
+    await store.remove(ID);
     await expect(run('agentcore.approveOnce', node)).rejects.toThrow('does not wait any more');
   });
 
   it('is shown without text that VS Code would turn into a link', async () => {
-    const { folder, view, waiting } = await setUp();
-    await writePending(folder, { ...QUESTION, tool: '[ok](command:evil)' });
+    const { store, view, waiting } = await setUp();
+    await store.put({ ...QUESTION, tool: '[ok](command:evil)' });
     const [node] = await waiting(1);
     for (const text of [view.getTreeItem(node as SessionNode).label, ...window.said]) {
       expect(text).not.toMatch(/[[\]()]/);

@@ -1,15 +1,8 @@
 import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  type GivenAnswer,
-  getApprovalsDirectory,
-  type PendingApproval,
-  readPending,
-  removeExpired,
-  writeAnswer,
-  writePending,
-} from '../../../src/state/files/approval-files.ts';
+import { ApprovalFiles, getApprovalsDirectory } from '../../../src/state/files/approval-files.ts';
+import type { GivenAnswer, PendingApproval } from '../../../src/state/store.ts';
 import type { Line } from '../../fixtures/proxy-process.ts';
 import { temporaryFolder } from '../../state/journal/fixture.ts';
 import { startGuarded } from '../adversarial/guarded.ts';
@@ -28,18 +21,19 @@ async function setUp(policy = POLICY, env: Record<string, string> = ENV) {
   // A client that cannot prompt.
   await proxy.initialize();
   const folder = getApprovalsDirectory(state);
+  const store = new ApprovalFiles(folder);
   const pending = async (): Promise<PendingApproval> => {
     let found: PendingApproval | undefined;
     await expect
       .poll(async () => {
-        [found] = await readPending(folder, Date.now());
+        [found] = await store.list();
         return found;
       })
       .toBeDefined();
     return found as PendingApproval;
   };
-  const answer = async (given: GivenAnswer) => writeAnswer(folder, await pending(), given);
-  return { proxy, folder, pending, answer };
+  const answer = async (given: GivenAnswer) => store.answer(await pending(), given);
+  return { proxy, folder, store, pending, answer };
 }
 
 function said({ result }: Line): string {
@@ -48,7 +42,7 @@ function said({ result }: Line): string {
 
 describe('a call that waits for approval in VS Code', () => {
   it('continues once the user approves, and leaves no file behind', async () => {
-    const { proxy, folder, pending, answer } = await setUp();
+    const { proxy, folder, store, pending, answer } = await setUp();
     const call = proxy.call('pay', { amount: 501 });
     const question = await pending();
     expect(question).toMatchObject({ tool: 'pay', mayLast: true });
@@ -60,7 +54,7 @@ describe('a call that waits for approval in VS Code', () => {
     expect(await answer('once')).toBe(true);
     expect(said(await call)).toBe('done did tools/call');
     expect(await readdir(folder)).toEqual([]);
-    expect(await writeAnswer(folder, question, 'once')).toBe(false);
+    expect(await store.answer(question, 'once')).toBe(false);
   });
 
   it('is prompted for once if the user approves for the session', async () => {
@@ -123,27 +117,34 @@ describe('the folder of approvals', () => {
 
   it('lists the pending questions, despite other files', async () => {
     const folder = join(await temporaryFolder(), 'approvals');
-    expect(await readPending(folder, 0)).toEqual([]);
-    await writePending(folder, question);
+    const clock = { now: 0 };
+    const store = new ApprovalFiles(folder, () => clock.now);
+    expect(await store.list()).toEqual([]);
+    await store.put(question);
     await writeFile(join(folder, 'other.json'), JSON.stringify(question));
     await writeFile(join(folder, 'garbage.json'), '{');
     await mkdir(join(folder, 'folder.json'));
     await symlink('other.json', join(folder, 'link.json'));
-    expect(await readPending(folder, 0)).toEqual([question]);
-    expect(await readPending(folder, 1_000)).toEqual([]);
-    await removeExpired(folder, 999);
-    expect(await readPending(folder, 0)).toEqual([question]);
+    expect(await store.list()).toEqual([question]);
+    clock.now = 1_000;
+    expect(await store.list()).toEqual([]);
+    clock.now = 999;
+    await store.removeExpired();
+    clock.now = 0;
+    expect(await store.list()).toEqual([question]);
     await writeFile(join(folder, 'late.answer'), '{}');
-    await removeExpired(folder, 1_000);
-    expect(await readPending(folder, 0)).toEqual([]);
+    clock.now = 1_000;
+    await store.removeExpired();
+    clock.now = 0;
+    expect(await store.list()).toEqual([]);
     expect(await readdir(folder)).not.toContain('late.answer');
   });
 
   it('accepts one answer to a question', async () => {
-    const folder = join(await temporaryFolder(), 'approvals');
-    await writePending(folder, question);
-    expect(await writeAnswer(folder, question, 'deny')).toBe(true);
-    expect(await writeAnswer(folder, question, 'once')).toBe(false);
-    expect(await readPending(folder, 0)).toEqual([]);
+    const store = new ApprovalFiles(join(await temporaryFolder(), 'approvals'), () => 0);
+    await store.put(question);
+    expect(await store.answer(question, 'deny')).toBe(true);
+    expect(await store.answer(question, 'once')).toBe(false);
+    expect(await store.list()).toEqual([]);
   });
 });

@@ -13,6 +13,7 @@ import {
 } from '../../../src/policy/documents/windows.ts';
 import { Counters } from '../../../src/policy/engine/counters.ts';
 import type { Reservation } from '../../../src/policy/engine/decision.ts';
+import { CounterFiles } from '../../../src/state/files/counter-file.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 const run = promisify(execFile);
@@ -43,7 +44,7 @@ async function startCounters() {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
   endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
   const clock = { now: NOON };
-  const open = () => new Counters(folder, () => clock.now);
+  const open = () => new Counters(new CounterFiles(folder, () => clock.now), () => clock.now);
   const counters = open();
   const reserve = async (limits: Limit[] = [{}], party = PARTY) =>
     'receipt' in (await counters.reserve(limits.map(limit), party));

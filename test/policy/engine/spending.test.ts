@@ -6,7 +6,8 @@ import {
   createCalendarWindow,
   createSlidingWindow,
 } from '../../../src/policy/documents/windows.ts';
-import { SpendingReader } from '../../../src/policy/engine/spending.ts';
+import { SpendingReader } from '../../../src/policy/engine/counters.ts';
+import { type FoldOptions, readSessionFacts } from '../../../src/state/journal/reader.ts';
 import type { JournalRecord } from '../../../src/state/journal/records.ts';
 import { eventually } from '../../fixtures/eventually.ts';
 import { deadHead, temporaryFolder, writePart } from '../../state/journal/fixture.ts';
@@ -26,13 +27,20 @@ function session(id: string, from: number, to: number): JournalRecord[] {
   ];
 }
 
+function readSpending(folder: string, now: () => number): SpendingReader {
+  const journal = {
+    readSessionFacts: (options?: FoldOptions) => readSessionFacts(folder, options),
+  };
+  return new SpendingReader(journal, now);
+}
+
 async function startSpending(...sessions: readonly JournalRecord[][]) {
   const folder = await temporaryFolder();
   const write = (run: string, records: readonly JournalRecord[]) =>
     writePart(folder, run, deadHead(), records);
   await write('20261121T000000Z-1-aaaaaa', sessions.flat());
   const clock = { now: START.getTime() };
-  return { folder, write, clock, spending: new SpendingReader(folder, () => clock.now) };
+  return { folder, write, clock, spending: readSpending(folder, () => clock.now) };
 }
 
 describe('the spending of sessions', () => {
@@ -91,14 +99,14 @@ describe('the spending of sessions', () => {
   it('is unknown while the journal cannot be read', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     await writeFile(folder, 'a file where a folder has to be');
-    const spending = new SpendingReader(folder, () => START.getTime());
+    const spending = readSpending(folder, () => START.getTime());
     await expect(spending.in(DAY)).rejects.toThrow();
     await expect(spending.in(DAY)).rejects.toThrow();
   });
 
   it('is zero if there is no journal yet', async () => {
     const folder = join(await temporaryFolder(), 'none');
-    const spending = new SpendingReader(folder, () => START.getTime());
+    const spending = readSpending(folder, () => START.getTime());
     expect(await spending.in(DAY)).toEqual({ usd: 0, sessions: 0 });
   });
 });

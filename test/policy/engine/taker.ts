@@ -2,9 +2,11 @@
 
 import { createCalendarWindow } from '../../../src/policy/documents/windows.ts';
 import { Counters } from '../../../src/policy/engine/counters.ts';
+import { CounterFiles } from '../../../src/state/files/counter-file.ts';
 
 const [folder = '', times = '0', most = '0'] = process.argv.slice(2);
-const counters = new Counters(folder, () => Date.UTC(2026, 6, 28, 12));
+const now = () => Date.UTC(2026, 6, 28, 12);
+const counters = new Counters(new CounterFiles(folder, now), now);
 const counter = {
   key: 'k'.repeat(300),
   window: createCalendarWindow('day'),

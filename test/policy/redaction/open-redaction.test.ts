@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type JsonRpcResponse, parseResult } from '../../../src/mcp/message.ts';
 import {
   openRedaction,
@@ -13,13 +13,12 @@ import {
   resultFor,
   ScriptedServer,
 } from '../../recovery/scripted-peers.ts';
-import { temporaryFolder } from '../../state/journal/fixture.ts';
+import { openStore, temporaryFolder } from '../../state/journal/fixture.ts';
 
 const VAULT_KEY = randomBytes(32).toString('base64');
 
 async function conversation(options: RedactionOptions) {
-  const { interceptor, close } = await openRedaction(options);
-  onTestFinished(close);
+  const interceptor = await openRedaction(options);
   const upstream = new ScriptedServer((request) => resultFor(request, { text: answer }));
   const server = applyInterceptors([interceptor], upstream);
   let answer: unknown = '';
@@ -45,7 +44,7 @@ test('hashes are the same in all programs of a user, and different for other use
   const stateFolder = await temporaryFolder();
   const rules = () => [{ mode: 'hash' as const }];
   const hashes = [stateFolder, stateFolder, await temporaryFolder()].map(async (folder) =>
-    (await conversation({ rules, stateFolder: folder })).told('me@example.com'),
+    (await conversation({ rules, store: openStore(folder) })).told('me@example.com'),
   );
   const [one, same, other] = await Promise.all(hashes);
   expect(one).toBe(same);
@@ -54,17 +53,23 @@ test('hashes are the same in all programs of a user, and different for other use
 
 test('tokens outlive the program with a key, but not without one', async () => {
   const stateFolder = await temporaryFolder();
-  const kept = { rules: () => [{}], stateFolder, vaultKey: VAULT_KEY };
-  const token = await (await conversation(kept)).told('me@example.com');
-  expect(await (await conversation(kept)).heard(token)).toBe('me@example.com');
-  const gone = { rules: () => [{}], stateFolder };
-  const lost = await (await conversation(gone)).told('me@example.com');
-  await expect((await conversation(gone)).heard(lost)).rejects.toMatchObject({ code: 'protocol' });
+  const kept = () => ({ rules: () => [{}], store: openStore(stateFolder), vaultKey: VAULT_KEY });
+  const token = await (await conversation(kept())).told('me@example.com');
+  expect(await (await conversation(kept())).heard(token)).toBe('me@example.com');
+  const gone = () => ({ rules: () => [{}], store: openStore(stateFolder) });
+  const lost = await (await conversation(gone())).told('me@example.com');
+  await expect((await conversation(gone())).heard(lost)).rejects.toMatchObject({
+    code: 'protocol',
+  });
   expect((await readdir(stateFolder)).sort()).toEqual(['audit', 'vault']);
 });
 
 test('an invalid key is rejected', async () => {
   const stateFolder = await temporaryFolder();
-  const opening = openRedaction({ rules: () => [{}], stateFolder, vaultKey: 'short' });
+  const opening = openRedaction({
+    rules: () => [{}],
+    store: openStore(stateFolder),
+    vaultKey: 'short',
+  });
   await expect(opening).rejects.toMatchObject({ code: 'usage' });
 });

@@ -7,11 +7,10 @@ import {
   AuditLog,
   type AuditOptions,
   getAuditDirectory,
-  getOrCreateAuditSalt,
 } from '../../../src/state/audit/audit-log.ts';
 import { verifyAudit } from '../../../src/state/audit/verify.ts';
 import type { FileSystem } from '../../../src/state/journal/segment.ts';
-import { temporaryFolder } from '../journal/fixture.ts';
+import { openStore, temporaryFolder } from '../journal/fixture.ts';
 
 const ENTRY = {
   phase: 'ended',
@@ -226,9 +225,10 @@ test('a full disk in the middle of a record does not break the chain', async () 
 
 test('the salt of hashes is created once, for all concurrent programs', async () => {
   const state = await temporaryFolder();
-  const salts = await Promise.all(Array.from({ length: 8 }, () => getOrCreateAuditSalt(state)));
+  const getSalt = () => openStore(state).getOrCreateSecret('audit-salt', 32);
+  const salts = await Promise.all(Array.from({ length: 8 }, getSalt));
   expect(new Set(salts.map((salt) => salt.toString('hex'))).size).toBe(1);
-  expect(await getOrCreateAuditSalt(state)).toEqual(salts[0]);
+  expect(await getSalt()).toEqual(salts[0]);
   expect(await readdir(getAuditDirectory(state))).toEqual(['salt']);
 });
 

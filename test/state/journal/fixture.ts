@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { openFileStore } from '../../../src/state/files/file-store.ts';
 import { createProgramRecord } from '../../../src/state/journal/processes.ts';
 import type { JournalRecord, ProgramRecord } from '../../../src/state/journal/records.ts';
 import { serializeRecord } from '../../../src/state/journal/records.ts';
 import { getPartPath } from '../../../src/state/journal/segment.ts';
 import { JournalWriter, type JournalWriterOptions } from '../../../src/state/journal/writer.ts';
+import type { StateStore } from '../../../src/state/store.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { START } from './records.ts';
 
@@ -45,6 +47,17 @@ export async function writePart(
   await writeFile(path, [head, ...records].map(serializeRecord).join(''));
   await utimes(path, touchedAt, touchedAt);
   return path;
+}
+
+/** The state of all programs in a directory, for a program named `test`. */
+export function openStore(directory: string): StateStore {
+  const store = openFileStore(directory, {
+    program: 'test',
+    version: '1.2.3',
+    onFailure: () => undefined,
+  });
+  onTestFinished(() => store.close());
+  return store;
 }
 
 /** A journal of this process that is closed after the test, and its failure messages. */

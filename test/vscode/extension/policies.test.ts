@@ -1,13 +1,8 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { AuditLog } from '../../../src/state/audit/audit-log.ts';
-import {
-  getApprovalsDirectory,
-  type PendingApproval,
-  readAnswerFile,
-  removePending,
-  writePending,
-} from '../../../src/state/files/approval-files.ts';
+import { ApprovalFiles, getApprovalsDirectory } from '../../../src/state/files/approval-files.ts';
+import type { PendingApproval } from '../../../src/state/store.ts';
 import { stepMs } from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
@@ -77,7 +72,7 @@ test('policy decisions are in the replay log, and the audit is verified', async 
 
 test('a call that waits for approval is approved with one click', async () => {
   const { folder: run, workbench } = scene().vsCode;
-  const folder = getApprovalsDirectory(run.state);
+  const store = new ApprovalFiles(getApprovalsDirectory(run.state));
   const question: PendingApproval = {
     id: '00000000-0000-4000-8000-000000000001',
     at: new Date().toISOString(),
@@ -88,13 +83,13 @@ test('a call that waits for approval is approved with one click', async () => {
     mayLast: true,
     pid: process.pid,
   };
-  await writePending(folder, question);
-  onTestFinished(() => removePending(folder, question.id));
+  await store.put(question);
+  onTestFinished(() => store.remove(question.id));
   await workbench.openContainer('AgentCore');
   await workbench.notifications.waitFor('An agent wants to call forget');
   const sessions = workbench.view('Sessions');
   await sessions.waitForDescription('forget', /^waits for you/);
   await sessions.runInlineAction('forget', 'Approve Once');
-  const answer = await until(stepMs, 'The answer', () => readAnswerFile(folder, question.id));
+  const answer = await until(stepMs, 'The answer', () => store.readAnswer(question.id));
   expect(answer).toBe('once');
 });
