@@ -102,7 +102,11 @@ export class SessionReplayInterceptor implements Interceptor {
       }
       // If the request gets a second 404, it may be the server's normal response to it.
       const sign = replays === 0 ? loss : { ...loss, isCertain: false };
-      if (!(await this.#isLost(sign, generation, context, next))) return getOrThrow(answer);
+      if (!(await this.#isLost(sign, generation, context, next))) {
+        // Another client of the session (mode `identity`) may have initialized it meanwhile.
+        if (replays > 0 || !loss.isSaid || !isUnprocessed(answer)) return getOrThrow(answer);
+        continue;
+      }
       // The call may have run, so the caller decides about a retry. The next call starts a session.
       if (loss.mayHaveRun) return getOrThrow(answer);
     }
@@ -366,6 +370,12 @@ function detectSessionLoss(answer: Settled): SessionLoss | undefined {
   // An error with `id: null` shows that the server did not process the request.
   if (!isSaid && id && error.code !== ErrorCode.invalidParams) return undefined;
   return { reason, isCertain: false, isSaid, mayHaveRun: false };
+}
+
+/** True if the server rejected the request before it handed it to a method. */
+function isUnprocessed(answer: Settled): boolean {
+  if ('thrown' in answer) return (answer.thrown as AgentCoreError).data?.status === 400;
+  return answer.response.httpStatus === 400 || !answer.response.id;
 }
 
 /**

@@ -54,7 +54,9 @@ function reasonToShow(
   timeMs: number,
 ): string | undefined {
   const message = error.message ?? '';
-  const [, cause] = /could not be set up: (.*)/s.exec(message) ?? [];
+  const [, cause] =
+    /could not be set up: (?:The server refused to be initialized again: )?(.*)/s.exec(message) ??
+    [];
   if (cause !== undefined) {
     // Handshakes are retried regardless of the setting for calls.
     return reasonNotToRepeat(

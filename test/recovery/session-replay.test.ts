@@ -367,6 +367,35 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('initialize')).toBe(2);
   });
 
+  it('is sent again if another client has initialized the session before the probe', async () => {
+    let refusals = 1;
+    const { server, call } = await started({
+      answer: (request) =>
+        request.method === 'tools/call' && refusals-- > 0
+          ? SHAPES['400 of a server that is not initialized'](request)
+          : undefined,
+    });
+    expect(textOf(await call())).toContain('{"session":1}');
+    expect(server.count('initialize')).toBe(1);
+    expect(server.count('tools/call')).toBe(2);
+  });
+
+  it.each<[string, number, Refusal]>([
+    ['if it is rejected again', 2, SHAPES['400 of a server that is not initialized']],
+    [
+      'if the server processed it',
+      1,
+      (request) => errorFor(request, -32600, 'Your session expired, sign in again'),
+    ],
+  ])('gets the error after a successful probe %s', async (_, calls, shape) => {
+    const { server, call } = await started({
+      answer: (request) => (request.method === 'tools/call' ? shape(request) : undefined),
+    });
+    expect((await call()).error).toBeDefined();
+    expect(server.count('initialize')).toBe(1);
+    expect(server.count('tools/call')).toBe(calls);
+  });
+
   it('is sent again if the new session is lost as well', async () => {
     const { server, call } = await started({
       shape: SHAPES['-32602 of a server that was never initialized'],
