@@ -4,12 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
 import {
   type Authorizer,
+  type CachedToken,
   canRenewalHelp,
   createBearerAuthorizer,
   createIamAuthorizer,
   createTokenProvider,
 } from '../aws/auth/authorizer.ts';
-import type { CachedToken } from '../aws/auth/bearer-token.ts';
 import { isBearer, readAuthorization } from '../aws/auth/settings.ts';
 import type { AssumeRole } from '../aws/credentials/options.ts';
 import { type CredentialProvider, createCredentialProvider } from '../aws/credentials/provider.ts';

@@ -1,12 +1,12 @@
 import type { GatewayAddress, RuntimeArn } from '../aws/arn.ts';
 import {
   type Authorizer,
+  type CachedToken,
   createBearerAuthorizer,
   createIamAuthorizer,
   createTokenProvider,
   NO_AUTHORIZER,
 } from '../aws/auth/authorizer.ts';
-import type { CachedToken } from '../aws/auth/bearer-token.ts';
 import type { AuthorizationSettings } from '../aws/auth/settings.ts';
 import type { CredentialProvider } from '../aws/credentials/provider.ts';
 import {

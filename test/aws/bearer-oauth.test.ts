@@ -122,7 +122,7 @@ describe('an OAuth client', () => {
     const token = tokenFrom(url, { AGENTCORE_OAUTH_TOKEN_URL: `${url}/token` });
     expect((await token.get()).value).toBe('token-2');
     expect(new URLSearchParams(asked[1]?.body).get('client_secret')).toBe(SECRET);
-    expect(await token.renew(performance.now())).toBe(true);
+    expect(await token.refresh(performance.now())).toBe(true);
     expect(asked).toHaveLength(3);
   });
 

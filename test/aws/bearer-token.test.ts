@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createBearerAuthorizer } from '../../src/aws/auth/authorizer.ts';
+import { createBearerAuthorizer, createCachedToken } from '../../src/aws/auth/authorizer.ts';
 import {
-  CachedToken,
   getTokenSubject,
   parseBearerToken,
   runTokenCommand,
@@ -30,7 +29,7 @@ async function failure(work: () => unknown): Promise<Error & { code?: string }> 
 /** A token source that returns the tokens that the test prepared, and counts its calls. */
 function source(...lives: readonly (number | undefined)[]) {
   const asked: Token[] = [];
-  const kept = new CachedToken(async () => {
+  const kept = createCachedToken(async () => {
     const life = lives[Math.min(asked.length, lives.length - 1)];
     const expiresAt = life === undefined ? undefined : Date.now() + life;
     asked.push({ value: `token-${asked.length + 1}`, expiresAt });
@@ -68,7 +67,7 @@ describe('a cached token', () => {
     const begun = new Promise<void>((resolve) => {
       renewing = resolve;
     });
-    const kept = new CachedToken(async () => {
+    const kept = createCachedToken(async () => {
       if (++asked === 1) return { value: 'old', expiresAt: Date.now() + 600 };
       renewing?.();
       await new Promise<void>((resolve) => {
@@ -90,21 +89,21 @@ describe('a cached token', () => {
     const { kept, asked } = source(3_600_000);
     await kept.get();
     const since = performance.now();
-    expect(await Promise.all([kept.renew(since), kept.renew(since)])).toEqual([true, true]);
+    expect(await Promise.all([kept.refresh(since), kept.refresh(since)])).toEqual([true, true]);
     // A later caller was rejected with the old token as well.
-    expect(await kept.renew(since)).toBe(true);
+    expect(await kept.refresh(since)).toBe(true);
     expect(asked).toHaveLength(2);
   });
 
   it('returns false from a refresh that yields the same token', async () => {
-    const kept = new CachedToken(async () => ({ value: 'same', expiresAt: undefined }));
+    const kept = createCachedToken(async () => ({ value: 'same', expiresAt: undefined }));
     await kept.get();
-    expect(await kept.renew(performance.now())).toBe(false);
+    expect(await kept.refresh(performance.now())).toBe(false);
   });
 
   it('is loaded again after a failure', async () => {
     let asked = 0;
-    const kept = new CachedToken(async () => {
+    const kept = createCachedToken(async () => {
       if (++asked === 1) throw new Error('no network\nsecret: hush');
       return { value: 'fine', expiresAt: undefined };
     });

@@ -1,10 +1,13 @@
+import { withAbort } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
-import { AgentCoreError } from '../../base/errors.ts';
+import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
+import { ExpiringValue } from '../../base/expiring-value.ts';
 import type { Network } from '../../http/network.ts';
 import { isSecureUrl } from '../../http/secure-url.ts';
+import { createCredentialsError } from '../credentials/errors.ts';
 import type { CredentialProvider } from '../credentials/provider.ts';
 import { createSigV4Signer, type Signer, type SigningClock } from '../sigv4.ts';
-import { CachedToken } from './bearer-token.ts';
+import type { Token } from './bearer-token.ts';
 import type { OAuthTokens } from './oauth.ts';
 import type { AuthorizationSettings } from './settings.ts';
 
@@ -55,7 +58,7 @@ export function createBearerAuthorizer(token: CachedToken): Authorizer {
       }
       return { ...headers, authorization: `Bearer ${(await token.get()).value}` };
     },
-    renew: (since) => token.renew(since),
+    renew: (since) => token.refresh(since),
   };
 }
 
@@ -105,7 +108,7 @@ export function createTokenProvider(
   switch (settings.method) {
     case 'oauth': {
       let tokens: Promise<OAuthTokens> | undefined;
-      return new CachedToken(async (signal) => {
+      return createCachedToken(async (signal) => {
         tokens ??= import('./oauth.ts').then(
           ({ OAuthTokens: Tokens }) => new Tokens({ settings, resource, network }),
         );
@@ -113,11 +116,37 @@ export function createTokenProvider(
       });
     }
     case 'token-command':
-      return new CachedToken(async (signal) => {
-        const { runTokenCommand: commandToken } = await import('./bearer-token.ts');
-        return commandToken({ command: settings.command, env, signal });
+      return createCachedToken(async (signal) => {
+        const { runTokenCommand } = await import('./bearer-token.ts');
+        return runTokenCommand({ command: settings.command, env, signal });
       });
     default:
       return undefined;
   }
+}
+
+/** Token request timeout in milliseconds. */
+const GET_TOKEN_TIMEOUT_MS = 60_000;
+
+/** A token that is requested when needed. It throws {@link AgentCoreError} `credentials`. */
+export type CachedToken = ExpiringValue<Token>;
+
+export function createCachedToken(request: (signal: AbortSignal) => Promise<Token>): CachedToken {
+  return new ExpiringValue({
+    load: async () => {
+      const signal = AbortSignal.timeout(GET_TOKEN_TIMEOUT_MS);
+      try {
+        return await withAbort(request(signal), signal);
+      } catch (thrown) {
+        if (thrown instanceof AgentCoreError) throw thrown;
+        const reason = signal.aborted
+          ? `none came within ${GET_TOKEN_TIMEOUT_MS / 1000} s`
+          : getErrorMessage(thrown).split('\n', 1)[0];
+        throw createCredentialsError(`No bearer token: ${reason}; try again`);
+      }
+    },
+    getExpiry: ({ expiresAt }) => expiresAt,
+    isSame: (one, other) => one.value === other.value,
+    now: Date.now,
+  });
 }
