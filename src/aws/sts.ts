@@ -21,7 +21,7 @@ type EndpointProvider = (parameters: {
  */
 export function createStsClient(options: {
   readonly region: string;
-  /** Absent for unsigned calls. */
+  /** Absent if the call is unsigned. */
   readonly credentials?: AwsCredentialIdentity | Credentials | undefined;
   readonly sts: StsEndpoint;
   readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;

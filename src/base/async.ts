@@ -88,8 +88,8 @@ export interface Backoff {
 }
 
 /**
- * The delay after an attempt that failed, in milliseconds: half of it and a random part of the
- * rest, so that programs do not retry together.
+ * The delay after a failed attempt, in milliseconds. It is random in part, because programs must
+ * not retry together.
  *
  * @param attempt 1 for the first attempt.
  * @param random Returns a number from 0 to 1.
@@ -318,15 +318,12 @@ export function* awaitResult<T>(start: () => Promise<T>): Sliced<T | undefined> 
   return result;
 }
 
-/** Time and randomness, replaceable in tests. */
-export interface Timing {
+/** The current time and delays, replaceable in tests. */
+export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
   /** Rejects with the signal's reason when it aborts. */
-  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
-  /** From 0 to 1. */
-  random(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** The real clock and `Math.random`. */
-export const SYSTEM_TIMING: Timing = { now: Date.now, random: Math.random, sleep };
+export const SYSTEM_CLOCK: Clock = { now: Date.now, sleep };

@@ -3,19 +3,21 @@ import {
   type BigIntStats,
   closeSync,
   constants,
+  type FSWatcher,
   fstatSync,
   openSync,
   readSync,
   rmSync,
   type Stats,
   statSync,
+  watch,
 } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from './async.ts';
 import { AgentCoreError, describeFileError, getErrorMessage } from './errors.ts';
 
-/** Files: private directories, atomic replacement, locks, bounded reads, and fingerprints. */
+/** Files: private directories, atomic writes, locks, bounded reads, and notice of changes. */
 
 /** Milliseconds after which a lock counts as abandoned. */
 const LOCK_LIFE = 60_000;
@@ -65,6 +67,26 @@ export async function replaceFile(
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw createWriteError(path, cause);
+  }
+}
+
+/**
+ * Creates a private file, unless the path exists. A reader never sees part of it.
+ *
+ * @returns false if the path exists: of several writers, the first one wins.
+ */
+export async function createFileOnce(path: string, content: string | Buffer): Promise<boolean> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    await writeFile(temporary, content, { mode: 0o600, flag: 'wx' });
+    // A hard link creates the file atomically.
+    await link(temporary, path);
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw thrown;
+  } finally {
+    await rm(temporary, { force: true });
   }
 }
 
@@ -316,5 +338,47 @@ function getPathFingerprint(path: string): string {
       : path;
   } catch {
     return path;
+  }
+}
+
+/**
+ * Reports changes in a directory. Callers also poll, because some file systems report no changes.
+ * It does not keep the process alive.
+ */
+export class DirectoryWatcher {
+  readonly #path: string;
+  readonly #onChange: () => void;
+  #watcher: FSWatcher | undefined;
+  #isClosed = false;
+
+  constructor(path: string, onChange: () => void) {
+    this.#path = path;
+    this.#onChange = onChange;
+  }
+
+  /**
+   * Starts the watch if it is not running. Call it again if the directory may have been missing.
+   *
+   * @returns true if the watch starts now.
+   */
+  start(): boolean {
+    if (this.#watcher || this.#isClosed) return false;
+    try {
+      const watcher = watch(this.#path, { persistent: false }, () => this.#onChange());
+      watcher.on('error', () => {
+        watcher.close();
+        if (this.#watcher === watcher) this.#watcher = undefined;
+      });
+      this.#watcher = watcher;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Ends the watch. It cannot start again. */
+  close(): void {
+    this.#isClosed = true;
+    this.#watcher?.close();
   }
 }

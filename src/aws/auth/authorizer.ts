@@ -1,7 +1,7 @@
 import { withAbort } from '../../base/async.ts';
+import { ExpiringValue } from '../../base/cache.ts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
-import { ExpiringValue } from '../../base/expiring-value.ts';
 import type { Network } from '../../http/network.ts';
 import { isSecureUrl } from '../../http/secure-url.ts';
 import { createCredentialsError } from '../credentials/errors.ts';

@@ -1,7 +1,7 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { Debouncer } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
-import { getFileFingerprint } from '../../base/files.ts';
+import { DirectoryWatcher, getFileFingerprint } from '../../base/files.ts';
 import {
   describeProfileFault,
   describeSimilarSection,
@@ -19,10 +19,10 @@ import {
 /** Lists and describes the profiles of the shared files, and watches the files for changes. */
 
 /** Milliseconds between polls of the files, for systems that do not report every change. */
-const POLL_EVERY = 2_000;
+const POLL_INTERVAL_MS = 2_000;
 
 /** Debounce in milliseconds, because programs write in several steps. */
-const SETTLED_AFTER_MS = 100;
+const DEBOUNCE_MS = 100;
 
 /** The source of a profile's credentials. */
 export type ProfileKind =
@@ -295,41 +295,25 @@ function computeEditDistance(a: string, b: string): number {
 export function watchProfiles(env: Environment, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
   const paths = Object.values(getProfilePaths(env)) as string[];
-  const watchers = new Map<string, FSWatcher>();
   let seen = getFileFingerprint(paths);
-  let settling: NodeJS.Timeout | undefined;
-
-  const look = () => {
-    const stamp = getFileFingerprint(paths);
-    if (stamp === seen) return;
-    seen = stamp;
-    clearTimeout(settling);
-    settling = setTimeout(onChange, SETTLED_AFTER_MS).unref();
+  const debouncer = new Debouncer(onChange, DEBOUNCE_MS);
+  const check = () => {
+    const fingerprint = getFileFingerprint(paths);
+    if (fingerprint === seen) return;
+    seen = fingerprint;
+    debouncer.restart();
   };
-  const watchFolders = () => {
-    for (const folder of new Set(paths.map((path) => dirname(path)))) {
-      if (watchers.has(folder)) continue;
-      try {
-        const watcher = watch(folder, { persistent: false }, look);
-        const forget = () => {
-          watcher.close();
-          watchers.delete(folder);
-        };
-        watchers.set(folder, watcher.on('error', forget));
-      } catch {
-        // The directory does not exist or cannot be watched. The next poll tries again.
-      }
-    }
-  };
-  watchFolders();
+  const folders = new Set(paths.map((path) => dirname(path)));
+  const watchers = [...folders].map((folder) => new DirectoryWatcher(folder, check));
+  for (const watcher of watchers) watcher.start();
   const poll = setInterval(() => {
-    watchFolders();
-    look();
-  }, POLL_EVERY).unref();
+    for (const watcher of watchers) watcher.start();
+    check();
+  }, POLL_INTERVAL_MS).unref();
   const end = () => {
     clearInterval(poll);
-    clearTimeout(settling);
-    for (const watcher of watchers.values()) watcher.close();
+    debouncer.dispose();
+    for (const watcher of watchers) watcher.close();
   };
   signal.addEventListener('abort', end, { once: true });
 }

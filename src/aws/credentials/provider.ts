@@ -1,7 +1,7 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { SingleFlight, sleep, waitUntilSettled, withTimeout } from '../../base/async.ts';
+import { SingleFlight, sleep, waitUntil, waitUntilSettled, withTimeout } from '../../base/async.ts';
+import { ExpiringValue } from '../../base/cache.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
-import { ExpiringValue } from '../../base/expiring-value.ts';
 import { getFileFingerprint } from '../../base/files.ts';
 import { type Credentials, SigningClock } from '../sigv4.ts';
 import { findLogin } from './errors.ts';
@@ -110,7 +110,7 @@ class FollowedCredentials {
     if (this.#clock.wasCorrectedSince(since)) return true;
     const isValid = this.#value.current !== undefined;
     const isRenewed = await this.#value.refresh(since).catch((thrown) => {
-      // Most rejections are intended, so the failed search says nothing about the rejected call.
+      // If the credentials are valid, report the rejection, because most rejections are intended.
       if (isValid) return false;
       throw thrown;
     });
@@ -124,11 +124,10 @@ class FollowedCredentials {
     } catch (thrown) {
       const profile = findLogin(thrown);
       if (profile === undefined || !prompts?.login) throw thrown;
-      const { waitForLogin } = await import('./options.ts');
       return waitForLogin({
         ask: (signal) =>
           prompts.login?.(profile, getErrorMessage(thrown), signal) ?? Promise.resolve(false),
-        stamp: () => getFileFingerprint(this.#files),
+        getFingerprint: () => getFileFingerprint(this.#files),
         search: () => this.#search(undefined),
         failure: thrown,
       });
@@ -265,4 +264,57 @@ function isSame(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boole
     one.secretAccessKey === other.secretAccessKey &&
     one.sessionToken === other.sessionToken
   );
+}
+
+/** Maximum milliseconds for a call to wait for the user's login. */
+const LOGIN_TIMEOUT_MS = 120_000;
+
+/** Milliseconds between checks of the login files and of the user's answer. */
+const LOGIN_POLL_INTERVAL_MS = 250;
+
+/**
+ * Waits for a login from any source. If another program or a terminal completes the login, the
+ * prompt is withdrawn.
+ */
+async function waitForLogin<T>(login: {
+  /** Asks the user to log in. Resolves to false if there will be no login. */
+  readonly ask: (signal: AbortSignal) => Promise<boolean>;
+  /** Returns a fingerprint of the login files, which changes after a login. */
+  readonly getFingerprint: () => string;
+  /** Returns the credentials if the login is complete. */
+  readonly search: () => Promise<T>;
+  /** The error to throw if there is no login. */
+  readonly failure: unknown;
+}): Promise<T> {
+  const { ask, getFingerprint, search, failure } = login;
+  const withdrawn = new AbortController();
+  let answer: boolean | undefined;
+  ask(withdrawn.signal).then(
+    (isAccepted) => {
+      answer = isAccepted;
+    },
+    () => {
+      answer = false;
+    },
+  );
+  let fingerprint = getFingerprint();
+  let wasAnswered = false;
+  let found: T | undefined;
+  const check = async () => {
+    if (answer === false) throw failure;
+    const now = getFingerprint();
+    const isDue = now !== fingerprint || (answer === true && !wasAnswered);
+    wasAnswered = answer !== undefined;
+    fingerprint = now;
+    if (isDue) found = await search().catch(() => undefined);
+    return found !== undefined;
+  };
+  try {
+    const intervalMs = LOGIN_POLL_INTERVAL_MS;
+    await waitUntil(check, { intervalMs, timeoutMs: LOGIN_TIMEOUT_MS });
+  } finally {
+    withdrawn.abort();
+  }
+  if (found === undefined) throw failure;
+  return found;
 }

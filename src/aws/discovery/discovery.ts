@@ -1,4 +1,4 @@
-import { mapConcurrent, SYSTEM_TIMING, type Timing, Updates, withAbort } from '../../base/async.ts';
+import { type Clock, mapConcurrent, SYSTEM_CLOCK, Updates, withAbort } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import type { Network } from '../../http/network.ts';
@@ -41,7 +41,7 @@ interface DiscoveryOptions {
   readonly env: Environment;
   /** The cache directory. It must contain nothing else. */
   readonly cacheFolder: string;
-  readonly timing?: Timing | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 const MAX_AGE = 5 * 60_000;
@@ -53,16 +53,16 @@ const SCOPE_CONCURRENCY = 4;
 /** Finds runtimes and gateways. One instance applies the rate limits to all its requests. */
 export class Discovery {
   readonly #env: Environment;
-  readonly #timing: Timing;
+  readonly #clock: Clock;
   readonly #cache: DiscoveryCache;
   readonly #pace: RateLimiter;
   readonly #credentials = new Map<string, Credentials>();
 
-  constructor({ env, cacheFolder, timing = SYSTEM_TIMING }: DiscoveryOptions) {
+  constructor({ env, cacheFolder, clock = SYSTEM_CLOCK }: DiscoveryOptions) {
     this.#env = env;
-    this.#timing = timing;
-    this.#cache = new DiscoveryCache(cacheFolder, timing.now);
-    this.#pace = new RateLimiter(timing);
+    this.#clock = clock;
+    this.#cache = new DiscoveryCache(cacheFolder, clock.now);
+    this.#pace = new RateLimiter(clock);
   }
 
   /**
@@ -161,7 +161,7 @@ export class Discovery {
     const isDue = (reading: { readonly readAt: number; readonly isWhole: boolean } | undefined) =>
       request.refresh ||
       !reading?.isWhole ||
-      this.#timing.now() - reading.readAt >= (request.maxAge ?? MAX_AGE);
+      this.#clock.now() - reading.readAt >= (request.maxAge ?? MAX_AGE);
     const runtimesDue = isDue(cached?.runtimes) || (versions && !cached?.runtimes?.hasVersions);
     const gatewaysDue = gateways && isDue(cached?.gateways);
     if (!runtimesDue && !gatewaysDue) return;
@@ -193,7 +193,7 @@ export class Discovery {
     context: Omit<ReadingContext, 'onProblem'>,
     hasVersions: boolean,
   ): Promise<CacheEntry['runtimes']> {
-    const readAt = this.#timing.now();
+    const readAt = this.#clock.now();
     const problems = new Problems(look);
     const items = await readRuntimes(
       { ...context, onProblem: problems.add },
@@ -207,7 +207,7 @@ export class Discovery {
     look: ScopeReport,
     context: Omit<ReadingContext, 'onProblem'>,
   ): Promise<CacheEntry['gateways']> {
-    const readAt = this.#timing.now();
+    const readAt = this.#clock.now();
     const problems = new Problems(look);
     const items = await readGateways({ ...context, onProblem: problems.add }, (gateways) =>
       look.tell({ gateways: createListing(gateways, readAt, 'aws') }),

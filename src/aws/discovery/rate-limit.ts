@@ -1,4 +1,4 @@
-import type { Timing } from '../../base/async.ts';
+import { type Clock, getBackoffDelay } from '../../base/async.ts';
 import { isThrottling, isTransient } from '../sdk-errors.ts';
 
 /** API calls per second, for an account and region (source: AgentCore's quotas). */
@@ -12,17 +12,18 @@ const THROTTLED_TRIES = 8;
 /** Maximum attempts after a temporary failure. */
 const FAILED_TRIES = 3;
 
-const INITIAL_DELAY_MS = 250;
-
-const MAX_DELAY_MS = 8_000;
+const BACKOFF = { initialMs: 250, maxMs: 8_000 };
 
 /** Calls APIs within AWS's rate limits, and retries temporary failures. */
 export class RateLimiter {
-  readonly #timing: Timing;
+  readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #buckets = new Map<string, TokenBucket>();
 
-  constructor(timing: Timing) {
-    this.#timing = timing;
+  /** @param random Returns a number from 0 to 1. */
+  constructor(clock: Clock, random: () => number = Math.random) {
+    this.#clock = clock;
+    this.#random = random;
   }
 
   /**
@@ -47,17 +48,12 @@ export class RateLimiter {
         const isThrottled = isThrottling(thrown);
         const most = isThrottled ? THROTTLED_TRIES : isTransient(thrown) ? FAILED_TRIES : 1;
         if (tries >= most) throw thrown;
-        const pause = this.#pauseAfter(tries);
+        const pause = getBackoffDelay(tries, BACKOFF, this.#random);
         // Pause all calls, because the waiting ones would be throttled too.
         if (isThrottled) bucket.pause(pause);
-        else await this.#timing.sleep(pause, signal);
+        else await this.#clock.sleep(pause, signal);
       }
     }
-  }
-
-  #pauseAfter(tries: number): number {
-    const whole = Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** (tries - 1));
-    return whole * (0.5 + this.#timing.random() / 2);
   }
 
   #getBucket(scope: string, api: string): TokenBucket {
@@ -65,7 +61,7 @@ export class RateLimiter {
     let bucket = this.#buckets.get(key);
     if (!bucket) {
       const rate = api.startsWith('Get') ? GETS_PER_SECOND : LISTS_PER_SECOND;
-      bucket = new TokenBucket(rate, this.#timing);
+      bucket = new TokenBucket(rate, this.#clock);
       this.#buckets.set(key, bucket);
     }
     return bucket;
@@ -75,16 +71,16 @@ export class RateLimiter {
 /** Limits calls like AWS does: an initial burst, and the same number again each second. */
 class TokenBucket {
   readonly #perSecond: number;
-  readonly #timing: Timing;
+  readonly #clock: Clock;
   /** If negative, the number of calls already waiting. */
   #tokens: number;
   #filledAt: number;
 
-  constructor(perSecond: number, timing: Timing) {
+  constructor(perSecond: number, clock: Clock) {
     this.#perSecond = perSecond;
-    this.#timing = timing;
+    this.#clock = clock;
     this.#tokens = perSecond;
-    this.#filledAt = timing.now();
+    this.#filledAt = clock.now();
   }
 
   /** Resolves when the rate limit allows a call. */
@@ -92,7 +88,7 @@ class TokenBucket {
     this.#fill();
     this.#tokens -= 1;
     if (this.#tokens < 0) {
-      await this.#timing.sleep((-this.#tokens / this.#perSecond) * 1000, signal);
+      await this.#clock.sleep((-this.#tokens / this.#perSecond) * 1000, signal);
     }
   }
 
@@ -106,7 +102,7 @@ class TokenBucket {
   }
 
   #fill(): void {
-    const now = this.#timing.now();
+    const now = this.#clock.now();
     const gained = (Math.max(0, now - this.#filledAt) / 1000) * this.#perSecond;
     this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
     this.#filledAt = now;

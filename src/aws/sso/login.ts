@@ -1,11 +1,10 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { withAbort } from '../../base/async.ts';
+import { type Clock, withAbort } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import { type CallbackAnswer, CallbackServer } from './callback-server.ts';
 import { Oidc } from './oidc-client.ts';
 import { getOAuthErrorCode } from './service-client.ts';
 import {
-  type Clock,
   formatLoginCommand,
   formatSsoSessionName,
   getClock,

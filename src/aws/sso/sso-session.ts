@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, SYSTEM_CLOCK } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import type { Network } from '../../http/network.ts';
@@ -186,33 +186,15 @@ function quoteName(name: string): string {
   return /^[\w@%+=:,./-]+$/.test(name) ? name : `"${name}"`;
 }
 
-/** Current time and delays, in milliseconds. Tests replace it. */
-export interface Clock {
-  now(): number;
-  /** Rejects with the signal's reason if the signal aborts. */
-  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
-}
-
 /** The environment of login operations. */
 export interface SsoContext {
   readonly env: Environment;
   readonly network: Network;
-  /** Default: the system clock. */
+  /** The system clock if omitted. */
   readonly clock?: Clock;
 }
 
-const systemClock: Clock = {
-  now: Date.now,
-  async sleep(milliseconds, signal) {
-    try {
-      await sleep(milliseconds, undefined, { signal });
-    } catch {
-      throw signal.reason;
-    }
-  },
-};
-
-export function getClock({ clock = systemClock }: Pick<SsoContext, 'clock'>): Clock {
+export function getClock({ clock = SYSTEM_CLOCK }: Pick<SsoContext, 'clock'>): Clock {
   return clock;
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Debouncer } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
-import { ensurePrivateDirectory, replaceFile } from '../../base/files.ts';
+import { DirectoryWatcher, ensurePrivateDirectory, replaceFile } from '../../base/files.ts';
 import { getHomeDirectory } from '../shared-config.ts';
 import { getClock, type SsoContext, type SsoSession } from './sso-session.ts';
 
@@ -217,7 +217,7 @@ export async function readLoginStatus(
 }
 
 /** Debounce in milliseconds. */
-const SETTLED_AFTER_MS = 200;
+const DEBOUNCE_MS = 200;
 
 /** Milliseconds between checks for a missing directory. */
 const POLL_INTERVAL_MS = 3_000;
@@ -228,36 +228,17 @@ const POLL_INTERVAL_MS = 3_000;
  */
 export function watchLogins(env: Environment, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
-  const folder = getSsoCacheDirectory(env);
-  let watcher: FSWatcher | undefined;
-  let settling: NodeJS.Timeout | undefined;
-
-  const settle = () => {
-    clearTimeout(settling);
-    settling = setTimeout(onChange, SETTLED_AFTER_MS).unref();
-  };
-  const follow = () => {
-    if (watcher) return false;
-    try {
-      const begun = watch(folder, { persistent: false }, settle);
-      watcher = begun.on('error', () => {
-        begun.close();
-        if (watcher === begun) watcher = undefined;
-      });
-      return true;
-    } catch {
-      // The first login creates the directory.
-      return false;
-    }
-  };
-  follow();
+  const debouncer = new Debouncer(onChange, DEBOUNCE_MS);
+  const watcher = new DirectoryWatcher(getSsoCacheDirectory(env), () => debouncer.restart());
+  watcher.start();
   const timer = setInterval(() => {
-    if (follow()) settle();
+    // The first login creates the directory.
+    if (watcher.start()) debouncer.restart();
   }, POLL_INTERVAL_MS).unref();
   const end = () => {
     clearInterval(timer);
-    clearTimeout(settling);
-    watcher?.close();
+    debouncer.dispose();
+    watcher.close();
   };
   signal.addEventListener('abort', end, { once: true });
 }

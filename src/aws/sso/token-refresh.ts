@@ -1,7 +1,6 @@
-import { watch } from 'node:fs';
 import { withAbort } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
-import { withFileLock } from '../../base/files.ts';
+import { DirectoryWatcher, withFileLock } from '../../base/files.ts';
 import { Oidc } from './oidc-client.ts';
 import { getOAuthErrorCode } from './service-client.ts';
 import {
@@ -141,23 +140,13 @@ export async function waitForToken(
     if (token && isValid(token, getClock(context).now()) && isWanted(token)) found(token);
   };
   const timer = setInterval(look, POLL_INTERVAL_MS);
-  const stopWatching = watchFolder(getSsoCacheDirectory(context.env), look);
+  const watcher = new DirectoryWatcher(getSsoCacheDirectory(context.env), look);
+  watcher.start();
   void look();
   try {
     return await withAbort(appeared, signal);
   } finally {
     clearInterval(timer);
-    stopWatching();
-  }
-}
-
-/** If the directory is missing or cannot be watched, polling still works. */
-function watchFolder(path: string, onChange: () => void): () => void {
-  try {
-    const watcher = watch(path, onChange);
-    watcher.on('error', () => watcher.close());
-    return () => watcher.close();
-  } catch {
-    return () => {};
+    watcher.close();
   }
 }

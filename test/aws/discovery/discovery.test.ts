@@ -37,7 +37,7 @@ async function setUp(
   const cacheFolder = join(temporaryFolder(), 'discovery');
   const time = new SleepersTime();
   const env = environmentOf(local);
-  const open = () => new Discovery({ env, cacheFolder, timing: time });
+  const open = () => new Discovery({ env, cacheFolder, clock: time });
   return { local, time, cacheFolder, env, open, discovery: open() };
 }
 
@@ -277,7 +277,7 @@ describe('cached discovery results', () => {
     const elsewhere = new Discovery({
       env: { ...env, AWS_ENDPOINT_URL: other.url },
       cacheFolder,
-      timing: time,
+      clock: time,
     });
     const place = only(await elsewhere.discoverAll({ places: [PLACE] }));
     expect(place.runtimes).toMatchObject({ source: 'aws', items: [{ name: 'another' }] });
@@ -304,7 +304,7 @@ describe('cached discovery results', () => {
     const occupied = join(temporaryFolder(), 'file');
     mkdirSync(join(occupied, '..'), { recursive: true });
     writeFileSync(occupied, '');
-    const nowhere = new Discovery({ env, cacheFolder: occupied, timing: time });
+    const nowhere = new Discovery({ env, cacheFolder: occupied, clock: time });
     expect(only(await nowhere.discoverAll({ places: [PLACE] })).problems).toEqual([]);
   });
 });

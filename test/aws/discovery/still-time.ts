@@ -1,19 +1,15 @@
-import type { Timing } from '../../../src/base/async.ts';
+import type { Clock } from '../../../src/base/async.ts';
 
 /**
  * A clock that advances only if a test advances it. A sleep returns at once, and its length is
  * recorded.
  */
-export class StillTime implements Timing {
+export class StillTime implements Clock {
   readonly slept: number[] = [];
   time = Date.parse('2026-11-21T12:00:00Z');
 
   now(): number {
     return this.time;
-  }
-
-  random(): number {
-    return 1;
   }
 
   async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -10,9 +10,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Clock, SsoContext } from '../../../src/aws/sso/sso-session.ts';
+import type { SsoContext } from '../../../src/aws/sso/sso-session.ts';
 import { findSsoSession, type SsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { getTokenPath, writeToken } from '../../../src/aws/sso/token-cache.ts';
+import type { Clock } from '../../../src/base/async.ts';
 import { Network } from '../../../src/http/network.ts';
 
 export const HOUR = 3_600_000;

@@ -23,6 +23,6 @@ Object.assign(fs, {
 syncBuiltinESMExports();
 
 // Imported late, so that it looks through the function above.
-const { withFileLock: locked } = await import('../../../src/base/files.ts');
+const { withFileLock: locked } = await import('../../src/base/files.ts');
 await locked(file, AbortSignal.timeout(120_000), async () => report('inside'));
 report('done');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ExpiringValue } from '../../src/base/expiring-value.ts';
+import { ExpiringValue, LruCache } from '../../src/base/cache.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -162,4 +162,16 @@ it('replaces the value on request', async () => {
   expect(await getId()).toBe(10);
   expect((await cached.load()).id).toBe(2);
   expect(await getId()).toBe(2);
+});
+
+it('drops the older entries of an LRU cache, and keeps those in use', () => {
+  const cache = new LruCache<string>(10, () => 1);
+  for (let key = 0; key < 100; key++) {
+    cache.set(`${key}`, `value ${key}`);
+    expect(cache.get('0')).toBe('value 0');
+  }
+  const held = Array.from({ length: 100 }, (_, key) => cache.get(`${key}`)).filter(Boolean);
+  expect(held.length).toBeLessThanOrEqual(10);
+  expect(held).toContain('value 99');
+  expect(held).toContain('value 97');
 });

@@ -1,7 +1,7 @@
 /** Takes a lock repeatedly, and fails if another process holds it at the same time. */
 import { appendFileSync, closeSync, openSync, rmSync, utimesSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { withFileLock } from '../../../src/base/files.ts';
+import { withFileLock } from '../../src/base/files.ts';
 
 const file = process.argv[2] ?? '';
 const LONG_AGO = new Date(0);

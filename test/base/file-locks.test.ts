@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { withFileLock } from '../../../src/base/files.ts';
-import { endWithTest } from '../../fixtures/running.ts';
-import { temporaryFolder } from '../../fixtures/tls.ts';
+import { withFileLock } from '../../src/base/files.ts';
+import { endWithTest } from '../fixtures/running.ts';
+import { temporaryFolder } from '../fixtures/tls.ts';
 
 const never = new AbortController().signal;
 const LONG_AGO = new Date(Date.now() - 3_600_000);
