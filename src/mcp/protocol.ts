@@ -32,6 +32,23 @@ export function getProtocolVersion(message: JsonRpcMessage): string | undefined 
   return typeof version === 'string' ? version : undefined;
 }
 
+/** Modes of elicitation, if the client declared them. */
+export interface ElicitationSupport {
+  readonly form: boolean;
+  readonly url: boolean;
+}
+
+/**
+ * Reads the modes of elicitation from a client's capabilities. An empty `elicitation` means forms
+ * (MCP 2025-11-25, "Elicitation").
+ */
+export function parseElicitationSupport(capabilities: unknown): ElicitationSupport {
+  const elicitation = isObject(capabilities) ? capabilities.elicitation : undefined;
+  if (!isObject(elicitation)) return { form: false, url: false };
+  const url = isObject(elicitation.url);
+  return { form: isObject(elicitation.form) || !url, url };
+}
+
 /** True for requests that stay open until one side ends them (MCP 2026-07-28, Subscriptions). */
 export function isSubscriptionRequest(request: JsonRpcRequest): boolean {
   return request.method === 'subscriptions/listen';

@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { Log } from '../base/logger.ts';
+import type { Conversation } from '../relay/conversation.ts';
 import type { Interceptor } from '../relay/peer.ts';
-import { getMachine, readProcessState } from '../state/journal/processes.ts';
 import type { StateStore } from '../state/store.ts';
 import { StoredApprover } from './approvals/stored-approver.ts';
 import { AuditInterceptor, createNameMask } from './audit-interceptor.ts';
@@ -19,6 +17,7 @@ const SALT_BYTES = 32;
 interface GovernanceOptions {
   /** Possible policy documents. */
   readonly places: readonly PolicyPlace[];
+  readonly conversation: Conversation;
   /** ARN or URL of the runtime or gateway. */
   readonly runtime: string;
   readonly store: StateStore;
@@ -32,7 +31,7 @@ interface GovernanceOptions {
 }
 
 /**
- * Creates the interceptors for audit, policy and redaction, in this order. The audit and the
+ * Creates a conversation's interceptors for audit, policy and redaction, in this order. The audit and the
  * approving user get the original arguments, and the server gets redacted ones. Server requests
  * pass in reverse order, so the last interceptor audits them. Programs import this file only if
  * there may be a policy.
@@ -43,7 +42,7 @@ interface GovernanceOptions {
 export async function createGovernance(
   options: GovernanceOptions,
 ): Promise<readonly Interceptor[]> {
-  const { places, runtime, store, vaultKey, asksInVsCode, log } = options;
+  const { places, conversation, runtime, store, vaultKey, asksInVsCode, log } = options;
   let knownCaller: string | undefined;
   const caller = async () => {
     knownCaller ??= await options.caller();
@@ -57,7 +56,7 @@ export async function createGovernance(
     current: () => documents.current(),
     counters: new Counters(store.counters, Date.now),
     runtime,
-    session: getAgentSessionId(),
+    conversation,
     caller,
     spent: (window) => spending.in(window),
     approver: asksInVsCode
@@ -87,15 +86,4 @@ export async function createGovernance(
     redaction,
     new AuditInterceptor({ ...auditing, from: 'server' }),
   ];
-}
-
-/**
- * Identifies the agent's session by the parent process, so its counts survive a restart of the
- * proxy. If the parent process cannot be identified, each proxy counts as one session.
- */
-function getAgentSessionId(): string {
-  const { bootId, pidNamespace } = getMachine();
-  const start = readProcessState(process.ppid)?.start;
-  if (start === undefined) return `process ${randomUUID()}`;
-  return ['parent', hostname(), bootId, pidNamespace, process.ppid, start].join(' ');
 }

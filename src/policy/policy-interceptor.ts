@@ -18,6 +18,7 @@ import {
   parseListItems,
   withList,
 } from '../mcp/protocol.ts';
+import type { Conversation } from '../relay/conversation.ts';
 import { CancelledError, type Interceptor, type Peer, type RequestContext } from '../relay/peer.ts';
 import {
   type ApprovalOutcome,
@@ -34,6 +35,7 @@ import { findHidingRule, getNamePrefixes } from './engine/evaluate.ts';
 import { findSimilarKey, getSubjects, resemblesKnownMethod } from './engine/subjects.ts';
 
 interface PolicyOptions extends PolicyEngineOptions {
+  readonly conversation: Pick<Conversation, 'id' | 'elicitation'>;
   /** The policy documents in force. */
   readonly current: () => PolicyState;
   /** Fallback if the client does not support form elicitation. */
@@ -54,7 +56,7 @@ export class PolicyInterceptor implements Interceptor {
   constructor(options: PolicyOptions) {
     this.#options = options;
     this.#engine = new PolicyEngine(options);
-    this.#approvals = new Approvals(options.now, options.approver);
+    this.#approvals = new Approvals(options.conversation, options.now, options.approver);
   }
 
   async request(
@@ -63,7 +65,6 @@ export class PolicyInterceptor implements Interceptor {
     next: Peer,
   ): Promise<JsonRpcResponse> {
     if (context.direction === 'to-client') return this.#fromServer(request, context, next);
-    if (request.method === 'initialize') this.#approvals.learn(request.params);
     const judging: PendingDecision = { request, agreed: [], times: 0 };
     for (;;) {
       let judged: DecisionResult;

@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { CredentialPrompts } from '../aws/credentials/options.ts';
 import type { SsoContext } from '../aws/sso/sso-session.ts';
+import { TaskQueue } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import {
   createRequest,
   createRequestId,
   isObject,
   type JsonObject,
+  type JsonRpcResponse,
   parseResult,
 } from '../mcp/message.ts';
-import { createContext, type Peer } from '../relay/peer.ts';
+import type { Conversation } from '../relay/conversation.ts';
+import { createContext } from '../relay/peer.ts';
 
 /** Milliseconds for the user to answer a prompt. */
 const RESPONSE_TIMEOUT_MS = 60_000;
@@ -17,45 +20,24 @@ const RESPONSE_TIMEOUT_MS = 60_000;
 /** Milliseconds for a login. It takes longer, because the user must open and read a page. */
 const LOGIN_TIMEOUT_MS = 120_000;
 
-/** Elicitation modes that the client declared. */
-interface Elicitation {
-  readonly form: boolean;
-  readonly url: boolean;
-}
-
 /**
  * Asks the client's user for MFA codes and logins by MCP elicitation, if the client supports it.
- * Stands before all interceptors, so prompts and answers reach neither the server nor the journal.
+ * Prompts and answers pass no interceptor, so they reach neither the server nor the journal.
  */
 export class ElicitationPrompts implements CredentialPrompts {
+  readonly #conversation: Conversation;
   readonly #context: SsoContext;
-  #client: Peer | undefined;
-  #can: Elicitation = { form: false, url: false };
-  /** The latest prompt. The next one waits for it. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** One prompt at a time. */
+  readonly #prompts = new TaskQueue();
 
-  constructor(context: SsoContext) {
+  constructor(conversation: Conversation, context: SsoContext) {
+    this.#conversation = conversation;
     this.#context = context;
-  }
-
-  /** Wraps the server and reads the client's capabilities from `initialize`. */
-  before(server: Peer): Peer {
-    return {
-      notify: (notification, context) => server.notify(notification, context),
-      request: async (request, context) => {
-        const response = await server.request(request, context);
-        if (request.method === 'initialize' && !response.error) {
-          this.#client = context.sender;
-          this.#can = getElicitationSupport(request.params);
-        }
-        return response;
-      },
-    };
   }
 
   async mfaCode(serial: string, signal: AbortSignal): Promise<string> {
     const content = await this.#inTurn(signal, () => {
-      if (!this.#can.form) throw createUnavailableError();
+      if (!this.#conversation.elicitation.form) throw createUnavailableError();
       return this.#ask(signal, RESPONSE_TIMEOUT_MS, {
         message: `AWS wants the code that the MFA device ${serial} shows now.`,
         requestedSchema: {
@@ -71,10 +53,11 @@ export class ElicitationPrompts implements CredentialPrompts {
   }
 
   async login(profile: string, reason: string, signal: AbortSignal): Promise<boolean> {
-    if (!this.#can.form && !this.#can.url) return false;
+    const { form, url } = this.#conversation.elicitation;
+    if (!form && !url) return false;
     return this.#inTurn(signal, async () => {
-      if (this.#can.url && (await this.#loginByPage(profile, signal))) return true;
-      if (!this.#can.form) return false;
+      if (url && (await this.#loginByPage(profile, signal))) return true;
+      if (!form) return false;
       await this.#ask(signal, LOGIN_TIMEOUT_MS, {
         message: `${reason}. The call goes on by itself then.`,
         requestedSchema: { type: 'object', properties: {} },
@@ -123,12 +106,10 @@ export class ElicitationPrompts implements CredentialPrompts {
 
   /** Resolves with the user's input. Throws with the reason if there is none. */
   async #ask(signal: AbortSignal, milliseconds: number, params: JsonObject): Promise<unknown> {
-    const client = this.#client;
-    if (!client) throw createUnavailableError();
     const late = AbortSignal.timeout(milliseconds);
-    let response: Awaited<ReturnType<Peer['request']>>;
+    let response: JsonRpcResponse;
     try {
-      response = await client.request(
+      response = await this.#conversation.client.request(
         createRequest(createRequestId(0), 'elicitation/create', params),
         createContext('to-client', { signal: AbortSignal.any([signal, late]) }),
       );
@@ -144,23 +125,12 @@ export class ElicitationPrompts implements CredentialPrompts {
     return result.content;
   }
 
-  async #inTurn<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(() => {
+  #inTurn<T>(signal: AbortSignal, prompt: () => Promise<T>): Promise<T> {
+    return this.#prompts.take(async () => {
       signal.throwIfAborted();
-      return question();
+      return prompt();
     });
-    this.#last = mine.catch(() => undefined);
-    return mine;
   }
-}
-
-/** An empty `elicitation` means forms (MCP 2025-11-25, "Elicitation"). */
-function getElicitationSupport(params: JsonObject | undefined): Elicitation {
-  const capabilities = isObject(params?.capabilities) ? params.capabilities : {};
-  const { elicitation } = capabilities;
-  if (!isObject(elicitation)) return { form: false, url: false };
-  const url = isObject(elicitation.url);
-  return { form: isObject(elicitation.form) || !url, url };
 }
 
 function createUnavailableError(): AgentCoreError {

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { AssumeRole } from '../aws/credentials/options.ts';
 import { createCredentialProvider } from '../aws/credentials/provider.ts';
@@ -9,11 +11,12 @@ import { escapeControls, type Log, meetsThreshold } from '../base/logger.ts';
 import { Network } from '../http/network.ts';
 import { RetryInterceptor } from '../recovery/retry.ts';
 import { SessionReplayInterceptor } from '../recovery/session-replay.ts';
-import { ClientLogInterceptor } from '../relay/client-log.ts';
+import { Conversation } from '../relay/conversation.ts';
 import { KeepAliveInterceptor } from '../relay/keep-alive.ts';
 import { applyInterceptors } from '../relay/peer.ts';
 import { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalog.ts';
 import { openFileStore } from '../state/files/file-store.ts';
+import { getMachine, readProcessState } from '../state/journal/processes.ts';
 import { CallRecorderInterceptor } from '../telemetry/call-recorder.ts';
 import { StdioConnection } from '../transports/stdio.ts';
 import { getRegion, openUpstream } from '../upstream/connect.ts';
@@ -46,9 +49,22 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   });
   const settings = readProxySettings(env);
   const { profile, assumeRole, mode, timeouts, stderrLevel } = settings;
-  const clientLog = new ClientLogInterceptor();
+  let outputClosed: (() => void) | undefined;
+  const output = new Promise<void>((resolve) => {
+    outputClosed = resolve;
+  });
+  const connection = new StdioConnection({
+    input: streams.stdin,
+    output: streams.stdout,
+    messageLimit: PAYLOAD_LIMIT,
+    openLimit: OPEN_LIMIT,
+    otherSide: 'client',
+    onOutputClosed: () => outputClosed?.(),
+    onDropped: (what) => log('warning', what),
+  });
+  const conversation = new Conversation(getAgentSessionId(), connection);
   const say: Log = (level, sentence) => {
-    clientLog.say(level, sentence);
+    conversation.log(level, sentence);
     if (stderrLevel && meetsThreshold(level, stderrLevel)) {
       streams.stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
     }
@@ -69,7 +85,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const service = await readServiceSettings('Bedrock AgentCore', profile, env);
   const network = new Network(env, service.caBundle);
   const region = getRegion(settings.server) ?? service.region ?? 'us-east-1';
-  const prompts = new ElicitationPrompts({ env, network });
+  const prompts = new ElicitationPrompts(conversation, { env, network });
   const clock = new SigningClock(log);
   const credentials = createCredentialProvider({
     profile,
@@ -129,6 +145,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       : await import('../policy/governance.ts').then(({ createGovernance }) =>
           createGovernance({
             places: settings.policies,
+            conversation,
             runtime: name,
             store,
             vaultKey: settings.vaultKey,
@@ -139,7 +156,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
         );
   const server = applyInterceptors(
     [
-      clientLog,
+      conversation,
       ...(settings.keepAlive ? [new KeepAliveInterceptor(settings.keepAlive)] : []),
       ...governance,
       new CallRecorderInterceptor((record) => journal.record(record), settings.recordsContent),
@@ -149,22 +166,9 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     end,
   );
 
-  let outputClosed: (() => void) | undefined;
-  const output = new Promise<void>((resolve) => {
-    outputClosed = resolve;
-  });
-  const connection = new StdioConnection({
-    input: streams.stdin,
-    output: streams.stdout,
-    messageLimit: PAYLOAD_LIMIT,
-    openLimit: OPEN_LIMIT,
-    otherSide: 'client',
-    onOutputClosed: () => outputClosed?.(),
-    onDropped: (what) => log('warning', what),
-  });
   log('debug', `Talking to ${name} at ${url.origin}, session mode "${mode}"`);
 
-  await Promise.race([connection.serve(prompts.before(server)), asked, output]);
+  await Promise.race([connection.serve(server), asked, output]);
   const endedAt = performance.now();
   const skipped = new Promise<void>((resolve) => {
     if (waits.signal.aborted) resolve();
@@ -206,4 +210,15 @@ async function addRecentRole(role: AssumeRole, settings: ProxySettings): Promise
 /** Returns the role without the external id, for records on disk. */
 function toRecordedRole({ arn, sessionName, chain, mfaSerial, sourceIdentity }: AssumeRole) {
   return { arn, sessionName, chain, mfaSerial, sourceIdentity };
+}
+
+/**
+ * Identifies the agent's session by the parent process, so its counts survive a restart of the
+ * proxy. If the parent process cannot be identified, each proxy counts as one session.
+ */
+function getAgentSessionId(): string {
+  const { bootId, pidNamespace } = getMachine();
+  const start = readProcessState(process.ppid)?.start;
+  if (start === undefined) return `process ${randomUUID()}`;
+  return ['parent', hostname(), bootId, pidNamespace, process.ppid, start].join(' ');
 }

@@ -104,7 +104,7 @@ export class RetryInterceptor implements Interceptor {
         'debug',
         `Sending ${request.method} again in ${Math.round(pause)} ms: ${getMessageText(answer)}`,
       );
-      // Also ends a call that was aborted before it failed: the failure was not its last attempt.
+      // If the call was aborted before it failed, this ends it: the failure was not its last attempt.
       await delay(pause, undefined, { signal: context.signal }).catch(() => {
         throw context.signal.reason;
       });

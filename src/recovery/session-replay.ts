@@ -35,7 +35,7 @@ interface ReplayReport {
   /** The reason of the replay, as a sentence. */
   readonly reason: string;
   readonly milliseconds: number;
-  /** Number of calls that waited for the replay. */
+  /** Number of calls waiting for the replay. */
   readonly calls: number;
   /** True if the tools of the new session differ from those last sent to the client. */
   readonly toolsChanged: boolean;

@@ -25,7 +25,7 @@ export interface Peer {
   notify(notification: JsonRpcNotification, context: RequestContext): Promise<void>;
 }
 
-/** Milliseconds that later messages wait for the server to acknowledge a notification. */
+/** Milliseconds for the server to acknowledge a notification. Later messages wait for it. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
 
 /** Context of one message in transit. All interceptors of its direction share it. */

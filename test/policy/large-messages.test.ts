@@ -91,7 +91,7 @@ async function govern(answer: string) {
     current: () => state,
     counters: new Counters(new MemoryCounterStore(), Date.now),
     runtime: 'arn:runtime',
-    session: 's',
+    conversation: { id: 's', elicitation: { form: false, url: false } },
     caller: async () => 'arn:me',
     now: Date.now,
   });

@@ -33,7 +33,7 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     current: () => state,
     counters: new Counters(new MemoryCounterStore(), Date.now),
     runtime: 'arn:runtime',
-    session: 's',
+    conversation: { id: 's', elicitation: { form: true, url: false } },
     caller: caller ?? (async () => 'arn:me'),
     now: Date.now,
   });

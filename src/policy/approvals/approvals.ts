@@ -1,16 +1,11 @@
 import { createHash } from 'node:crypto';
 import { findSpanAt } from '../../mcp/json-spans.ts';
-import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
+import type { JsonRpcRequest } from '../../mcp/message.ts';
 import { getProtocolEra } from '../../mcp/protocol.ts';
+import type { Conversation } from '../../relay/conversation.ts';
 import type { RequestContext } from '../../relay/peer.ts';
 import type { ApprovalDetails, ApprovalQuestion, ApprovalRequirement } from '../engine/decision.ts';
-import {
-  type Answer,
-  Elicitation,
-  InputRequired,
-  supportsForms,
-  supportsFormsStateless,
-} from './elicitation.ts';
+import { type Answer, Elicitation, InputRequired, supportsFormsStateless } from './elicitation.ts';
 
 /** Maximum stored answers of each kind. The oldest are removed first. */
 const MAX_REMEMBERED = 1_000;
@@ -34,6 +29,7 @@ export interface Approver {
 
 /** Obtains approvals: asks a person by the best channel of the client, and stores the answers. */
 export class Approvals {
+  readonly #conversation: Pick<Conversation, 'elicitation'>;
   readonly #elicitation = new Elicitation();
   readonly #inputRequired = new InputRequired();
   readonly #other: Approver | undefined;
@@ -44,17 +40,16 @@ export class Approvals {
   readonly #declined = new Map<string, number>();
   /** Approved calls with an `input_required` result of the server. The client will repeat them. */
   readonly #continued = new Set<string>();
-  #clientShowsForms = false;
 
   /** @param other Fallback if the client does not support form elicitation. */
-  constructor(now: () => number, other?: Approver) {
+  constructor(
+    conversation: Pick<Conversation, 'elicitation'>,
+    now: () => number,
+    other?: Approver,
+  ) {
+    this.#conversation = conversation;
     this.#now = now;
     this.#other = other;
-  }
-
-  /** Reads the client's support of forms from the params of `initialize`. */
-  learn(initializeParams: JsonObject | undefined): void {
-    this.#clientShowsForms = supportsForms(initializeParams?.capabilities);
   }
 
   isOwn(request: JsonRpcRequest): boolean {
@@ -158,7 +153,8 @@ export class Approvals {
   }
 
   #approverFor(request: JsonRpcRequest): Approver | undefined {
-    if (getProtocolEra(request) === 'handshake' && this.#clientShowsForms) return this.#elicitation;
+    if (getProtocolEra(request) === 'handshake' && this.#conversation.elicitation.form)
+      return this.#elicitation;
     return this.#other;
   }
 

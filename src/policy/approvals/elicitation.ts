@@ -12,6 +12,7 @@ import {
   toRequestId,
   withId,
 } from '../../mcp/message.ts';
+import { parseElicitationSupport } from '../../mcp/protocol.ts';
 import { CancelledError, createContext, type RequestContext } from '../../relay/peer.ts';
 import type { ApprovalQuestion } from '../engine/decision.ts';
 
@@ -22,20 +23,10 @@ import type { ApprovalQuestion } from '../engine/decision.ts';
 
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 
-/**
- * True if the client supports form elicitation. An empty `elicitation` capability means forms (MCP
- * 2025-11-25, "Elicitation").
- */
-export function supportsForms(capabilities: unknown): boolean {
-  const elicitation = isObject(capabilities) ? capabilities.elicitation : undefined;
-  if (!isObject(elicitation)) return false;
-  return isObject(elicitation.form) || !isObject(elicitation.url);
-}
-
-/** Like {@link supportsForms}, for stateless clients: each request carries the capabilities. */
+/** For stateless clients, whose requests carry the capabilities. True if the client shows forms. */
 export function supportsFormsStateless(request: JsonRpcRequest): boolean {
   const meta = request.params?._meta;
-  return supportsForms(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined);
+  return parseElicitationSupport(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined).form;
 }
 
 /** Asks a person by `elicitation/create` while the call waits. For clients with a handshake. */

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
+import type { Conversation } from '../../relay/conversation.ts';
 import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
 import { ToolCatalog } from '../../relay/tool-catalog.ts';
 import type { Policy } from '../documents/model.ts';
@@ -14,8 +15,8 @@ export interface PolicyEngineOptions extends PolicyInputReaderOptions {
   readonly counters: Counters;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
-  /** Id of the agent's session, for counters. */
-  readonly session: string;
+  /** Its id is the scope of counters for a session. */
+  readonly conversation: Pick<Conversation, 'id'>;
 }
 
 type Caller = Pick<PolicyInput, 'caller'>;
@@ -131,8 +132,8 @@ export class PolicyEngine {
   }
 
   #party({ caller }: Caller) {
-    const { session, runtime } = this.#options;
-    return { session, caller, runtime };
+    const { conversation, runtime } = this.#options;
+    return { session: conversation.id, caller, runtime };
   }
 }
 
