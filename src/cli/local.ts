@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { waitUntilSettled } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { requireConfirmed } from '../base/exec.ts';
 import { readRegularText } from '../base/files.ts';
@@ -87,13 +88,8 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
   const unwatch = watchParent(options, streams);
   await end.asked;
   unwatch();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, CLOSE_MS);
-  });
   // A second signal ends the wait.
-  await Promise.race([local.close(), end.askedAgain, late]);
-  clearTimeout(timer);
+  await waitUntilSettled(Promise.race([local.close(), end.askedAgain]), CLOSE_MS);
   end.stop();
   local.killNow();
   streams.signals.off('exit', killNow);

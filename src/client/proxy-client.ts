@@ -10,6 +10,7 @@ import {
 } from '@modelcontextprotocol/client';
 import packageJson from '../../package.json' with { type: 'json' };
 import { PAYLOAD_LIMIT } from '../aws/endpoints.ts';
+import { withTimeout } from '../base/async.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import type { JsonObject } from '../mcp/message.ts';
@@ -101,15 +102,11 @@ export class ProxyTransport implements Transport {
   async end(): Promise<void> {
     this.#isEnding = true;
     this.#child?.stdin?.end();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<string>((resolve) => {
-      timer = setTimeout(() => {
-        this.#child?.kill('SIGKILL');
-        resolve(`The proxy was not gone after ${EXIT_TIMEOUT_MS / 1000} s and was killed`);
-      }, EXIT_TIMEOUT_MS);
+    const fault = await withTimeout(this.#exited, EXIT_TIMEOUT_MS, () => {
+      this.#child?.kill('SIGKILL');
+      const sentence = `The proxy was not gone after ${EXIT_TIMEOUT_MS / 1000} s and was killed`;
+      return new AgentCoreError('shutdown', sentence);
     });
-    const fault = await Promise.race([this.#exited, late]);
-    clearTimeout(timer);
     if (fault) throw new AgentCoreError('shutdown', fault);
   }
 

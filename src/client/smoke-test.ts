@@ -1,4 +1,5 @@
 import { Client, type Tool } from '@modelcontextprotocol/client';
+import { withTimeout } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import type { ProxyTransport } from './proxy-client.ts';
 
@@ -111,18 +112,11 @@ export class SmokeTest {
   async #within<T>(work: Promise<T>, step: StepName): Promise<T> {
     if (step === 'stop') return work;
     const { timeout } = this.#options;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new AgentCoreError('timeout', `No answer within ${timeout / 1000} s`)),
-        timeout,
-      );
-    });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withTimeout(
+      work,
+      timeout,
+      () => new AgentCoreError('timeout', `No answer within ${timeout / 1000} s`),
+    );
   }
 
   async #initialize(): Promise<string> {

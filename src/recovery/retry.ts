@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { withAbort } from '../base/async.ts';
+import { getBackoffDelay, SingleFlight, sleep, withAbort } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import type { Log } from '../base/logger.ts';
 import {
@@ -25,10 +24,7 @@ import type { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalo
 import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './failure.ts';
 import { ObservedSender } from './session-replay.ts';
 
-/** Backoff in milliseconds: each delay is twice as long as the one before, up to the maximum. */
-const INITIAL_DELAY_MS = 200;
-
-const MAX_DELAY_MS = 5_000;
+const BACKOFF = { initialMs: 200, maxMs: 5_000 };
 
 /** Maximum milliseconds of retries while the service is busy or the session is starting. */
 const MAX_BUSY_MS = 60_000;
@@ -55,7 +51,7 @@ export interface RetryOptions {
 export class RetryInterceptor implements Interceptor {
   readonly #options: RetryOptions;
   /** The `tools/list` in progress after a header mismatch. All waiting calls share it. */
-  #listing: Promise<void> | undefined;
+  readonly #listing = new SingleFlight<void>();
 
   constructor(options: RetryOptions) {
     this.#options = options;
@@ -105,9 +101,7 @@ export class RetryInterceptor implements Interceptor {
         `Sending ${request.method} again in ${Math.round(pause)} ms: ${getMessageText(answer)}`,
       );
       // If the call was aborted before it failed, this ends it: the failure was not its last attempt.
-      await delay(pause, undefined, { signal: context.signal }).catch(() => {
-        throw context.signal.reason;
-      });
+      await sleep(pause, context.signal);
     }
   }
 
@@ -128,17 +122,18 @@ export class RetryInterceptor implements Interceptor {
     next: Peer,
   ): Promise<void> {
     // Other calls wait for the list too, so it continues if this call is cancelled.
-    this.#listing ??= readTools(
-      request,
-      applyInterceptors([this], next),
-      createContext('to-server', { sender, signal: AbortSignal.timeout(this.#options.timeoutMs) }),
-    ).finally(() => {
-      this.#listing = undefined;
-    });
-    // If every waiting call is cancelled, the failure must not become an unhandled rejection.
-    this.#listing.catch(() => undefined);
+    const listing = this.#listing.run(() =>
+      readTools(
+        request,
+        applyInterceptors([this], next),
+        createContext('to-server', {
+          sender,
+          signal: AbortSignal.timeout(this.#options.timeoutMs),
+        }),
+      ),
+    );
     try {
-      await withAbort(this.#listing, signal);
+      await withAbort(listing, signal);
     } catch (cause) {
       signal.throwIfAborted();
       const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
@@ -163,8 +158,7 @@ export class RetryInterceptor implements Interceptor {
   ): number | undefined {
     const { maxRetries, timeoutMs, random = Math.random } = this.#options;
     if (!failure.isTransient || maxRetries === 0) return undefined;
-    const backoff = Math.min(INITIAL_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
-    const pause = Math.max(failure.wait, backoff * (0.5 + random() / 2));
+    const pause = Math.max(failure.wait, getBackoffDelay(attempt, BACKOFF, random));
     // A refusal has no effect, so only time bounds it. Other failures also count against `maxRetries`.
     const bound = failure.outcome === 'refused' ? Math.min(timeoutMs, MAX_BUSY_MS) : timeoutMs;
     if (failure.outcome !== 'refused' && failures > maxRetries) return undefined;

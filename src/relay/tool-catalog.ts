@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { withAbort } from '../base/async.ts';
+import { SingleFlight, withAbort } from '../base/async.ts';
+import { LruCache } from '../base/cache.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import { createParamHeaders, type ParamHeader, parseParamHeaders } from '../mcp/http-headers.ts';
 import {
@@ -66,7 +67,7 @@ export class ToolCatalog {
   readonly #items = new Map<string, AnnouncedItem>();
   /** Increases with each `list_changed` notification. */
   #generation = 0;
-  #listing: Promise<void> | undefined;
+  readonly #listing = new SingleFlight<void>();
 
   constructor(method: 'tools/list' | 'prompts/list' = 'tools/list') {
     this.#method = method;
@@ -112,14 +113,8 @@ export class ToolCatalog {
   ): Promise<ToolFacts | undefined> {
     const known = this.known(name);
     if (known) return known;
-    if (!this.#listing) {
-      const listing = this.#list(call, server, context).finally(() => {
-        this.#listing = undefined;
-      });
-      listing.catch(() => undefined);
-      this.#listing = listing;
-    }
-    await withAbort(this.#listing, context.signal);
+    const listing = this.#listing.run(() => this.#list(call, server, context));
+    await withAbort(listing, context.signal);
     return this.known(name);
   }
 
@@ -234,12 +229,12 @@ const IDEMPOTENT_METHODS = new Set([
   'tasks/result',
 ]);
 
-/** Maximum stored tools. Beyond it, the oldest are removed. */
-const MAX_IDEMPOTENT_TOOLS = 10_000;
+/** Maximum stored tools. At least the latest half is kept. */
+const MAX_IDEMPOTENT_TOOLS = 20_000;
 
 /** Decides by the method and the tool's annotations if a request may run twice. */
 export class IdempotenceCatalog {
-  readonly #tools = new Map<string, boolean>();
+  readonly #tools = new LruCache<boolean>(MAX_IDEMPOTENT_TOOLS, () => 1);
 
   /** Records the response to a `tools/list`. */
   learn(response: JsonRpcResponse): void {
@@ -248,10 +243,7 @@ export class IdempotenceCatalog {
     for (const tool of result.tools as unknown[]) {
       if (!isObject(tool) || typeof tool.name !== 'string') continue;
       const hints = isObject(tool.annotations) ? tool.annotations : {};
-      this.#tools.delete(tool.name);
       this.#tools.set(tool.name, hints.readOnlyHint === true || hints.idempotentHint === true);
-      if (this.#tools.size > MAX_IDEMPOTENT_TOOLS)
-        this.#tools.delete(this.#tools.keys().next().value ?? '');
     }
   }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
+import { waitUntilSettled } from '../base/async.ts';
 import { ensurePrivateDirectory, replaceFile } from '../base/files.ts';
 import type { SessionOrigin } from '../state/journal/records.ts';
 
@@ -90,16 +91,11 @@ export class LifecycleCache {
     );
     if (due.size > 0) {
       const abort = new AbortController();
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise((resolve) => {
-        timer = setTimeout(resolve, timeoutMs);
-      });
       const asked = [...due].map(async ([key, subject]) => {
         const entry = await this.#ask(subject, entries.get(key), abort.signal);
         if (entry && !abort.signal.aborted) entries.set(key, entry);
       });
-      await Promise.race([Promise.all(asked), late]);
-      clearTimeout(timer);
+      await waitUntilSettled(Promise.all(asked), timeoutMs);
       abort.abort();
       await this.#keep(entries);
     }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { waitUntilSettled, withTimeout } from '../base/async.ts';
 import type { Log } from '../base/logger.ts';
 import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
 import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from './stop-session.ts';
@@ -81,10 +81,8 @@ export class SessionManager {
     for (const session of sessions) session.close();
     const round = createStopBatch();
     // The stop must be the last request of a session.
-    const ended = Promise.race([
-      Promise.all(sessions.map((session) => session.idle())),
-      delay(ABORTED_CALLS_TIMEOUT_MS, undefined, { ref: false }),
-    ]);
+    const idle = Promise.all(sessions.map((session) => session.idle()));
+    const ended = waitUntilSettled(idle, ABORTED_CALLS_TIMEOUT_MS);
     for (const session of sessions) this.#track(ended.then(() => this.#stop(session, round)));
   }
 
@@ -100,18 +98,15 @@ export class SessionManager {
 
   /** Resolves when all stops have ended. Aborts them after `milliseconds`. */
   async settled(milliseconds: number): Promise<void> {
-    const timer = setTimeout(
-      () => this.#abort.abort(new Error('the program had to end')),
-      milliseconds,
-    );
-    const aborted = new Promise((resolve) =>
-      this.#abort.signal.addEventListener('abort', resolve, { once: true }),
-    );
-    const stopped = Promise.all(this.#stopping);
-    await Promise.race([stopped, aborted]);
-    clearTimeout(timer);
-    // Aborted stops must still be recorded.
-    if (this.#abort.signal.aborted) await Promise.race([stopped, delay(ABORTED_STOP_TIMEOUT_MS)]);
+    const stopped = Promise.allSettled(this.#stopping);
+    const createReason = () => new Error('the program had to end');
+    try {
+      await withTimeout(stopped, milliseconds, createReason);
+    } catch (reason) {
+      this.#abort.abort(reason);
+      // Aborted stops must still be recorded.
+      await waitUntilSettled(stopped, ABORTED_STOP_TIMEOUT_MS);
+    }
   }
 
   #track(work: Promise<void>): void {

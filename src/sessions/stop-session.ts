@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
 import {
   type Authorizer,
@@ -23,7 +22,7 @@ import { readErrorReply } from '../aws/error-reply.ts';
 import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
 import { getEnvironmentProfile } from '../aws/shared-config.ts';
 import { SigningClock } from '../aws/sigv4.ts';
-import { withAbort } from '../base/async.ts';
+import { getBackoffDelay, mapConcurrent, sleep, withAbort } from '../base/async.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { formatTime } from '../base/format.ts';
@@ -42,7 +41,10 @@ export const STOP_TIMEOUT_MS = 20_000;
 const ATTEMPT_TIMEOUT_MS = 5_000;
 
 /** Milliseconds between two attempts. */
-const BACKOFF = { initialMs: 100, maxMs: 2_000, maxAfterConflictMs: 500 };
+const BACKOFF = { initialMs: 100, maxMs: 2_000 };
+
+/** A session starts within seconds, and an ending program has little time. */
+const CONFLICT_BACKOFF = { initialMs: 100, maxMs: 500 };
 
 /** Attempts without an answer, or with a server error. Conflicts and throttling have no limit. */
 const MAX_UNANSWERED_ATTEMPTS = 3;
@@ -149,7 +151,7 @@ async function stopAs(
   const body = Buffer.from(JSON.stringify({ clientToken: randomUUID() }));
   let isRenewed = false;
   let unanswered = 0;
-  for (let pause = BACKOFF.initialMs; ; pause = Math.min(2 * pause, BACKOFF.maxMs)) {
+  for (let attempt = 1; ; attempt++) {
     const began = performance.now();
     try {
       return await send(authorizer, target, { id, body }, signal);
@@ -166,10 +168,9 @@ async function stopAs(
         throw thrown;
       }
       const { retryAfter = 0, status } = getRejectionFacts(thrown);
-      // Retry early: a session starts within seconds, and an ending program has little time.
-      if (status === 409) pause = Math.min(pause, BACKOFF.maxAfterConflictMs);
-      const wait = Math.max(pause * (0.5 + Math.random() / 2), retryAfter * 1000);
-      await delay(wait, undefined, { signal }).catch(() => {
+      const backoff = status === 409 ? CONFLICT_BACKOFF : BACKOFF;
+      const wait = Math.max(getBackoffDelay(attempt, backoff), retryAfter * 1000);
+      await sleep(wait, signal).catch(() => {
         throw thrown;
       });
     }
@@ -296,14 +297,10 @@ export async function stopSessions(
     readonly onResult: (entry: SessionInfo, result: StopResult) => void | Promise<void>;
   },
 ): Promise<void> {
-  const waiting = [...entries];
-  const worker = async () => {
-    for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
-      const result = await stopRecorded(entry, options.access, options.signal);
-      await options.onResult(entry, result);
-    }
-  };
-  await Promise.all(Array.from({ length: STOP_CONCURRENCY }, worker));
+  await mapConcurrent(entries, STOP_CONCURRENCY, async (entry) => {
+    const result = await stopRecorded(entry, options.access, options.signal);
+    await options.onResult(entry, result);
+  });
 }
 
 async function stopRecorded(

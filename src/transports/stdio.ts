@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { runInSlices } from '../base/async.ts';
+import { runInSlices, waitUntilSettled, withAbort } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import {
   createNotification,
@@ -158,13 +158,8 @@ export class StdioConnection implements Peer {
     this.#end();
     this.#options.input.destroy();
     this.#abort((incoming) => isSubscriptionRequest(incoming.request));
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, hurry?.aborted ? 0 : grace);
-      hurry?.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([this.#served(), late]);
-    clearTimeout(timer);
+    const served = this.#served();
+    await waitUntilSettled(hurry ? withAbort(served, hurry) : served, grace);
     this.#abort(() => true);
   }
 
@@ -172,12 +167,7 @@ export class StdioConnection implements Peer {
    * Resolves when all responses are written, or after 300 ms if the other side does not read.
    */
   async flushed(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, WRITE_TIMEOUT_MS);
-    });
-    await Promise.race([this.#served(), late]);
-    clearTimeout(timer);
+    await waitUntilSettled(this.#served(), WRITE_TIMEOUT_MS);
   }
 
   async #served(): Promise<void> {

@@ -1,3 +1,4 @@
+import { SingleFlight } from '../../base/async.ts';
 import { DEFAULT_LIFECYCLE } from '../../sessions/lifecycle.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
 import { readSessions } from '../../sessions/session-store.ts';
@@ -264,7 +265,7 @@ export class SpendingReader {
   readonly #now: () => number;
   #entries: readonly SessionInfo[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
-  #reading: Promise<void> | undefined;
+  readonly #reading = new SingleFlight<void>();
 
   constructor(journal: Pick<Journal, 'readSessionFacts'>, now: () => number) {
     this.#journal = journal;
@@ -275,8 +276,9 @@ export class SpendingReader {
   async in(window: Window): Promise<Spent> {
     // If the clock was set back, the last read is in the future.
     const age = Math.abs(this.#now() - this.#readAt);
-    if (age > REFRESH_AFTER_MS) this.#refresh();
-    if (age > WAIT_AFTER_MS) await this.#reading;
+    const reading = age > REFRESH_AFTER_MS ? this.#reading.run(() => this.#read()) : undefined;
+    reading?.catch(() => undefined);
+    if (age > WAIT_AFTER_MS) await reading;
     const now = this.#now();
     const start = window.kind === 'fixed' ? getWindowStart(window, now) : now - window.milliseconds;
     let usd = 0;
@@ -289,15 +291,6 @@ export class SpendingReader {
       usd += cost.most * share;
     }
     return { usd, sessions };
-  }
-
-  #refresh(): void {
-    if (this.#reading) return;
-    const reading = this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    reading.catch(() => undefined);
-    this.#reading = reading;
   }
 
   async #read(): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { waitUntilSettled, withTimeout } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { createProgramRecord } from '../journal/processes.ts';
 import { type CallOutcome, serializeRecord } from '../journal/records.ts';
@@ -175,15 +176,7 @@ export class AuditLog {
       this.#put(() => entry, { resolve, reject });
     });
     this.#hurry?.();
-    let impatience: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      impatience = setTimeout(() => reject(this.#unanswered()), WRITE_TIMEOUT_MS);
-    });
-    try {
-      await Promise.race([written, late]);
-    } finally {
-      clearTimeout(impatience);
-    }
+    await withTimeout(written, WRITE_TIMEOUT_MS, () => this.#unanswered());
   }
 
   /**
@@ -212,12 +205,11 @@ export class AuditLog {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#hurry?.();
-    let impatience: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      impatience = setTimeout(resolve, WRITE_TIMEOUT_MS);
-    });
-    await Promise.race([this.#work?.then(() => this.#part?.close()) ?? this.#part?.close(), late]);
-    clearTimeout(impatience);
+    const written = this.#work ?? Promise.resolve();
+    await waitUntilSettled(
+      written.then(() => this.#part?.close()),
+      WRITE_TIMEOUT_MS,
+    );
   }
 
   /** Runs one write at a time. Entries that arrive during a write go into the next one. */

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { sleep } from '../../base/async.ts';
+import { createFileOnce } from '../../base/files.ts';
 import { isObject } from '../../mcp/message.ts';
 import { listFileNames, prepareFolder } from '../journal/segment.ts';
 import type { ApprovalStore, GivenAnswer, PendingApproval } from '../store.ts';
@@ -38,7 +38,8 @@ export class ApprovalFiles implements ApprovalStore {
     await this.removeExpired();
     if ((await this.list()).length >= MAX_PENDING) return false;
     await prepareFolder(nodeFiles, this.folder);
-    return writeWhole(join(this.folder, `${pending.id}.json`), pending);
+    const path = join(this.folder, `${pending.id}.json`);
+    return createFileOnce(path, `${JSON.stringify(pending)}\n`);
   }
 
   /** Ignores invalid files. */
@@ -54,7 +55,8 @@ export class ApprovalFiles implements ApprovalStore {
     if (answer === 'session' && !mayLast) return false;
     const question = await nodeFiles.stat(join(this.folder, `${id}.json`)).catch(() => undefined);
     if (!question) return false;
-    return writeWhole(join(this.folder, `${id}.answer`), { allow: answer });
+    const path = join(this.folder, `${id}.answer`);
+    return createFileOnce(path, `${JSON.stringify({ allow: answer })}\n`);
   }
 
   async wait(
@@ -64,7 +66,7 @@ export class ApprovalFiles implements ApprovalStore {
     while (this.#now() < Date.parse(until)) {
       const given = await this.readAnswer(id);
       if (given) return given;
-      await delay(POLL_INTERVAL_MS, undefined, { signal });
+      await sleep(POLL_INTERVAL_MS, signal);
     }
     return undefined;
   }
@@ -112,21 +114,6 @@ export class ApprovalFiles implements ApprovalStore {
 /** The folder of questions and answers in the state folder. */
 export function getApprovalsDirectory(state: string): string {
   return join(state, 'approvals');
-}
-
-/** Creates a file atomically. The first writer wins. */
-async function writeWhole(path: string, value: object): Promise<boolean> {
-  const own = `${path}.${randomUUID()}`;
-  await nodeFiles.writeFile(own, `${JSON.stringify(value)}\n`, { mode: 0o600, flag: 'wx' });
-  try {
-    await nodeFiles.link(own, path);
-    return true;
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw thrown;
-  } finally {
-    await nodeFiles.rm(own, { force: true });
-  }
 }
 
 async function readSmall(path: string): Promise<unknown> {

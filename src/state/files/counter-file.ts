@@ -14,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { LruCache } from '../../base/cache.ts';
 import { checkOwnFolder } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { isObject } from '../../mcp/message.ts';
@@ -40,7 +41,7 @@ export class CounterFiles implements CounterStore {
   readonly #folder: string;
   readonly #now: () => number;
   /** By scope and id. */
-  readonly #logs = new Map<string, CounterLog>();
+  readonly #logs = new LruCache<CounterLog>(MAX_LOGS, () => 1);
   #isReady = false;
 
   /** @param folder Created if missing. */
@@ -69,7 +70,6 @@ export class CounterFiles implements CounterStore {
     const hash = createHash('sha256').update(id).digest('hex').slice(0, 32);
     const name = scope === 'global' ? 'global' : `${scope}-${hash}`;
     const log = new CounterLog(this.#folder, name, this.#now);
-    if (this.#logs.size >= MAX_LOGS) this.#logs.delete(this.#logs.keys().next().value ?? '');
     this.#logs.set(key, log);
     return log;
   }

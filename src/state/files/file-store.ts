@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { withAbort } from '../../base/async.ts';
 import { getJournalDirectory } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
+import { createFileOnce } from '../../base/files.ts';
 import { AuditLog, getAuditDirectory } from '../audit/audit-log.ts';
 import type { FollowedRecord, FollowOptions } from '../journal/follow.ts';
 import type { FoldOptions, ReadOptions } from '../journal/reader.ts';
@@ -81,22 +82,14 @@ class JournalFiles extends JournalWriter implements Journal {
   }
 }
 
-/** A hard link creates the file atomically, and the first writer wins. */
+/** Returns the secret of the first writer. */
 async function getOrCreateSecret(folder: string, name: string, bytes: number): Promise<Buffer> {
   const path = join(folder, name);
   try {
     await prepareFolder(nodeFiles, folder);
-    const own = `${path}.${randomBytes(6).toString('hex')}`;
     const secret = await nodeFiles.readFile(path).catch(() => undefined);
     if (secret?.length === bytes) return secret;
-    await nodeFiles.writeFile(own, randomBytes(bytes), { mode: 0o600, flag: 'wx' });
-    try {
-      await nodeFiles.link(own, path).catch((thrown) => {
-        if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-      });
-    } finally {
-      await nodeFiles.unlink(own);
-    }
+    await createFileOnce(path, randomBytes(bytes));
     const created = await nodeFiles.readFile(path);
     if (created.length !== bytes) throw new Error(`it does not have ${bytes} bytes`);
     return created;

@@ -1,5 +1,5 @@
-import { watch } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { DirectoryWatcher } from '../../base/files.ts';
 import { readSegmentHeader } from './reader.ts';
 import { type JournalRecord, type ProgramRecord, parseRecord } from './records.ts';
 import { type JournalPath, LineSplitter, listJournalPaths } from './segment.ts';
@@ -138,10 +138,11 @@ class ChangeSignal {
       this.#ring?.();
     };
     signal.addEventListener('abort', ring);
-    const closeWatcher = watchFolder(folder, ring);
+    const watcher = new DirectoryWatcher(folder, ring);
+    watcher.start();
     this.#close = () => {
       signal.removeEventListener('abort', ring);
-      closeWatcher();
+      watcher.close();
     };
   }
 
@@ -165,16 +166,5 @@ class ChangeSignal {
 
   close(): void {
     this.#close();
-  }
-}
-
-/** Network file systems and exhausted watch limits produce no events. Polling covers both. */
-function watchFolder(folder: string, onChange: () => void): () => void {
-  try {
-    const watcher = watch(folder, onChange);
-    watcher.on('error', () => watcher.close());
-    return () => watcher.close();
-  } catch {
-    return () => {};
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
+import { waitUntilSettled } from '../../base/async.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 import { hasEnded, isEnd, isSessionRecord, reduceCall, reduceSession } from './fold.ts';
 import { createProgramRecord, getHostView, HEARTBEAT } from './processes.ts';
@@ -137,12 +138,8 @@ export class JournalWriter {
     this.#isClosed = true;
     clearInterval(this.#beating);
     clearTimeout(this.#pruning);
-    let impatience: NodeJS.Timeout | undefined;
-    const bound = new Promise<void>((resolve) => {
-      impatience = setTimeout(resolve, MAX_CLOSE_MS);
-    });
-    await Promise.race([this.#kick().then(() => this.#part?.close()), bound]);
-    clearTimeout(impatience);
+    const closed = this.#kick().then(() => this.#part?.close());
+    await waitUntilSettled(closed, MAX_CLOSE_MS);
   }
 
   /**
