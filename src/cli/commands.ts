@@ -318,9 +318,9 @@ function addJournalVerbs(group: VerbGroup): void {
 
 function addSessions({ cli, env, streams, exit }: VerbGroup): void {
   const verbs = async (): Promise<SessionsCommand> => {
-    const { SessionsCommand: Verbs } = await import('./sessions.ts');
+    const { SessionsCommand } = await import('./sessions.ts');
     streams.stdout.on('error', () => undefined);
-    return new Verbs(env, streams);
+    return new SessionsCommand(env, streams);
   };
   const sessions = cli
     .command('sessions')

@@ -101,8 +101,8 @@ export function activate(context: vscode.ExtensionContext): void {
   registerRuntimes(context, { commands, ...shown });
   const approvals = new ApprovalsModel(env);
   const sessionsView = new SessionsView(sessionsModel, approvals);
-  const audit = new ActivityModel(env);
-  const replayLog = new ActivityView(sessionsModel, audit);
+  const activity = new ActivityModel(sessionsModel, env);
+  const replayLog = new ActivityView(activity);
   registerSessionCommands(commands, sessionsModel);
   registerAuditCommands(commands, env);
   registerPolicies(context, { commands, store, env, log });
@@ -123,7 +123,7 @@ export function activate(context: vscode.ExtensionContext): void {
     sessionsView,
     approvals,
     registerApprovals(commands, approvals),
-    audit,
+    activity,
     replayLog,
     registerReplayLogCommands(commands, replayLog),
     new BillingStatusBar(sessionsModel),

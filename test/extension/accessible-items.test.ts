@@ -120,11 +120,11 @@ it.each(Object.entries(CREDENTIAL_NODES))(
 
 it('reads out everything that it shows of sessions and pending calls', () => {
   const journal = {
-    snapshot: { entries: [SESSION], problems: [] },
+    value: { entries: [SESSION], problems: [] },
     onDidChange: new EventEmitter<object>().event,
     refresh: async () => undefined,
   };
-  const approvals = { pending: [], onDidChange: new EventEmitter<void>().event };
+  const approvals = { value: [], onDidChange: new EventEmitter<void>().event };
   const view = new SessionsView(journal as never, approvals as never);
   const ended = { kind: 'ended', entries: [] } as const;
   for (const node of [...view.getChildren(), ended]) {
@@ -140,9 +140,7 @@ it('reads out everything that it shows of sessions and pending calls', () => {
 
 it('reads out everything that it shows of a record', () => {
   const { event } = new EventEmitter<object>();
-  const journal = { onDidRecord: event, onDidChange: event };
-  const audit = { onDidAudit: event };
-  const view = new ActivityView(journal as never, audit as never);
+  const view = new ActivityView({ onDidChange: event } as never);
   const record = { type: 'call', method: 'tools/call', at: '2026-01-01T12:00:00Z' };
   const head = { program: 'proxy', pid: 7, host: 'here' };
   expect(unsaid(view.getTreeItem({ record, head, at: NOW } as never))).toEqual([]);

@@ -52,12 +52,12 @@ export function registerCredentialCommands(
       void vscode.window.showInformationMessage(vscode.l10n.t('There is nothing to sign out of.'));
       return;
     }
-    const [{ logout }, { formatSsoSessionName: nameOf }, { openNetwork }] = await Promise.all([
+    const [{ logout }, { formatSsoSessionName }, { openNetwork }] = await Promise.all([
       import('../../aws/sso/portal-client.ts'),
       import('../../aws/sso/sso-session.ts'),
       import('../../aws/endpoints.ts'),
     ]);
-    const name = nameOf(session);
+    const name = formatSsoSessionName(session);
     const context = { env: env(), network: await openNetwork(session.profile, env()) };
     const { wasSignedIn, problem } = await vscode.window.withProgress(
       {

@@ -46,14 +46,14 @@ export function registerInstallForOtherClient(
     const {
       needsSecret,
       SECRET_VARIABLE,
-      createServerSnippet: serverSnippet,
-      formatSnippet: snippetText,
+      createServerSnippet,
+      formatSnippet,
     } = await import('./client-config.ts');
     const { client, file, label } = target;
     const files = getAwsFiles();
-    const snippet = serverSnippet(client, entry, version, files);
+    const snippet = createServerSnippet(client, entry, version, files);
     if (how === 'copy' || file === undefined) {
-      await vscode.env.clipboard.writeText(snippetText(client, entry.name, snippet));
+      await vscode.env.clipboard.writeText(formatSnippet(client, entry.name, snippet));
       void vscode.window.showInformationMessage(vscode.l10n.t('Copied for {0}', label));
       const paths = Object.values({ ...files, policy: entry.policy }).filter(Boolean);
       if (file === undefined && paths.length > 0) {

@@ -120,8 +120,8 @@ class PolicyDiagnostics implements vscode.Disposable {
 
   /** Returns the problems of a document, sorted by position. Empty if it is a valid policy. */
   async check(document: vscode.TextDocument): Promise<readonly Problem[]> {
-    const { parsePolicy: readPolicy } = await import('../../policy/documents/parser.ts');
-    const { problems } = readPolicy(document.getText(), document.fileName);
+    const { parsePolicy } = await import('../../policy/documents/parser.ts');
+    const { problems } = parsePolicy(document.getText(), document.fileName);
     const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
     if (!document.isClosed) {
       this.#diagnostics.set(
@@ -180,7 +180,7 @@ export function registerApprovals(
     });
   }
   commands.register(REVIEW, (id: string) => {
-    const pending = approvals.pending.find((one) => one.id === id);
+    const pending = approvals.value.find((one) => one.id === id);
     return pending && review(pending, answer);
   });
 

@@ -3,6 +3,7 @@ import type { Environment } from '../../base/environment.ts';
 import type { WorkspaceCommand } from '../../base/exec.ts';
 import { DiscoveryModel } from '../models/discovery-model.ts';
 import { IdentitiesModel } from '../models/identities-model.ts';
+import { ProfilesModel } from '../models/profiles-model.ts';
 import type { ServersModel } from '../models/servers-model.ts';
 import type { SessionsModel } from '../models/sessions-model.ts';
 import { McpAvailability, type ServerController } from '../servers/server-control.ts';
@@ -44,6 +45,7 @@ export function registerRuntimes(
     onDidConfirm,
   } = parts;
   const identities = new IdentitiesModel(env);
+  const profiles = new ProfilesModel(env);
   const discoveries = new DiscoveryModel(env);
   const onChange = () => {
     credentials.refresh();
@@ -52,7 +54,7 @@ export function registerRuntimes(
   const files = new ProfileWatch(env, { onChange, onLogin: () => credentials.refresh() });
   const onShow = () => files.begin();
   const runtimes = new RuntimesView({ store, running, discoveries, identities, env, onShow });
-  const credentials = new CredentialsView({ env, identities, onShow });
+  const credentials = new CredentialsView({ profiles, identities, onShow });
   registerServerCommands(commands, { store, servers, running, journal: sessionsModel });
   registerRuntimesViewCommands(commands, runtimes);
   registerCredentialCommands(commands, { env, onChange, review });
@@ -60,7 +62,15 @@ export function registerRuntimes(
     runtimes.message = sentence;
   });
   context.subscriptions.push(onDidConfirm(onChange));
-  context.subscriptions.push(mcpSwitch, identities, discoveries, runtimes, credentials, files);
+  context.subscriptions.push(
+    mcpSwitch,
+    identities,
+    profiles,
+    discoveries,
+    runtimes,
+    credentials,
+    files,
+  );
 }
 
 /** Callbacks for changes of the watched files. */

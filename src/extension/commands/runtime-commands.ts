@@ -189,30 +189,30 @@ async function createPolicyText(
   caller: () => Promise<string>,
 ): Promise<string | undefined> {
   const {
-    createProfilePolicy: policyOfCaller,
-    createRolePolicy: policyOfRole,
-    createRoleTrustPolicy: trustPolicyOf,
+    createProfilePolicy,
+    createRolePolicy,
+    createRoleTrustPolicy,
   } = await import('./policy-documents.ts');
   const role = entry?.role;
   const subject = { arn, qualifier: entry?.qualifier, role };
-  if (!role) return formatJson(policyOfCaller(subject));
+  if (!role) return formatJson(createProfilePolicy(subject));
   const name = role.arns.at(-1)?.split('/').at(-1) ?? '';
   const chosen = await vscode.window.showQuickPick(
     [
       {
         label: vscode.l10n.t('Policy of the caller'),
         description: vscode.l10n.t('may assume the role'),
-        document: async () => policyOfCaller(subject),
+        document: async () => createProfilePolicy(subject),
       },
       {
         label: vscode.l10n.t('Policy of the role {0}', name),
         description: vscode.l10n.t('may call the runtime'),
-        document: async () => policyOfRole(subject),
+        document: async () => createRolePolicy(subject),
       },
       {
         label: vscode.l10n.t('Trust policy of the role {0}', role.arns[0]?.split('/').at(-1) ?? ''),
         description: vscode.l10n.t('lets the caller assume it'),
-        document: async () => trustPolicyOf(role, await caller()),
+        document: async () => createRoleTrustPolicy(role, await caller()),
       },
     ],
     { placeHolder: vscode.l10n.t('Pick the policy to copy') },

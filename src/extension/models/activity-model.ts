@@ -1,122 +1,140 @@
-import { type FSWatcher, watch } from 'node:fs';
-import * as vscode from 'vscode';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
+import { WatchedValue } from '../../base/watched-value.ts';
 import { formatRecord, getRecordTime, isWanted } from '../../sessions/format.ts';
 import type { AuditedRequest } from '../../state/audit/audit-log.ts';
 import type { Audited, RecentAudit } from '../../state/audit/recent.ts';
 import type { JournalRecord, ProgramRecord } from '../../state/journal/records.ts';
+import type { SessionsModel } from './sessions-model.ts';
 
 // The data of the Replay Log view: policy decisions from the audit, log entries and their filter.
 
-/** Debounce in milliseconds, after a change of the audit directory. */
-const DEBOUNCE_MS = 300;
+/** Maximum number of entries in memory. The oldest ones are dropped. */
+const MAX_ENTRIES = 10_000;
 
-/** Poll interval in milliseconds, if the directory is missing or has no change notifications. */
+/** Milliseconds. For this time, the journal can report a record that was already read. */
+const OVERLAP_MS = 60_000;
+
+/** Debounce in milliseconds, after a journal record or a change of the audit directory. */
+const DEBOUNCE_MS = 200;
+
+/** Poll interval in milliseconds, for file systems without change notifications. */
 const POLL_INTERVAL_MS = 10_000;
 
-/**
- * The policy decisions of all programs of this user, from the audit. The first call of {@link look}
- * starts the reading. A failure only sets {@link problem}.
- */
-export class ActivityModel implements vscode.Disposable {
-  readonly #env: () => Environment;
-  readonly #lookEvery: number;
-  readonly #audited = new vscode.EventEmitter<readonly Audited[]>();
-  #recent: Promise<RecentAudit> | undefined;
-  #looking: Promise<void> | undefined;
-  #isStale = false;
-  #isDisposed = false;
-  #problem: string | undefined;
-  #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #settling: NodeJS.Timeout | undefined;
-
-  /**
-   * @param lookEvery Poll interval in milliseconds, for file systems without change notifications.
-   */
-  constructor(env: () => Environment, lookEvery: number = POLL_INTERVAL_MS) {
-    this.#env = env;
-    this.#lookEvery = lookEvery;
-  }
-
-  /** Fires with the new records. The first read fires with all existing records. */
-  get onDidAudit(): vscode.Event<readonly Audited[]> {
-    return this.#audited.event;
-  }
-
+/** The journal records and the policy decisions of all programs of this user. */
+export interface Activity {
+  /** Oldest first. */
+  readonly entries: readonly LogEntry[];
   /** The first problem of the last read. The read may have failed completely or in part. */
-  get problem(): string | undefined {
-    return this.#problem;
-  }
+  readonly problem: string | undefined;
+}
 
-  /** Reads the audit now. The first call also starts the watch for changes. Never rejects. */
-  look(): Promise<void> {
-    this.#isStale = true;
-    this.#looking ??= this.#lookUntilFresh().finally(() => {
-      this.#looking = undefined;
+type JournalEvents = Pick<SessionsModel, 'value' | 'sessions' | 'onDidRecord' | 'onDidChange'>;
+
+/** The data of the Replay Log. The first load reads the journal and starts to collect records. */
+export class ActivityModel extends WatchedValue<Activity> {
+  readonly #journal: JournalEvents;
+  readonly #env: () => Environment;
+  readonly #subscriptions: readonly { dispose(): void }[];
+  /** The records since the last load. */
+  #recorded: LogEntry[] = [];
+  /** Keys of recent entries from the read. The journal can report them again. */
+  #expected: ReadonlySet<string> = new Set();
+  /** The journal problems at the last read. If they change, the journal is read again. */
+  #missing: string | undefined;
+  #journalProblem: string | undefined;
+  #audit: Promise<RecentAudit> | undefined;
+
+  constructor(
+    journal: JournalEvents,
+    env: () => Environment,
+    pollIntervalMs: number = POLL_INTERVAL_MS,
+  ) {
+    super({
+      initial: { entries: [], problem: undefined },
+      load: () => this.#load(),
+      isEqual: (one, other) => one.entries === other.entries && one.problem === other.problem,
+      debounceMs: DEBOUNCE_MS,
+      pollIntervalMs: () => pollIntervalMs,
     });
-    return this.#looking;
+    this.#journal = journal;
+    this.#env = env;
+    this.#subscriptions = [
+      journal.onDidRecord(({ record, head }) => {
+        const entry = toLogEntry(record, head);
+        if (!entry || this.#missing === undefined || this.#expected.has(getKey(entry))) return;
+        this.#recorded.push(entry);
+        this.invalidate();
+      }),
+      // An unreadable file may have become readable.
+      journal.onDidChange(({ problems }) => {
+        if (this.#missing !== undefined && this.#missing !== problems.join('\n')) this.invalidate();
+      }),
+    ];
   }
 
-  dispose(): void {
-    this.#isDisposed = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#settling);
-    this.#watcher?.close();
-    this.#audited.dispose();
+  override dispose(): void {
+    super.dispose();
+    for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
-  async #lookUntilFresh(): Promise<void> {
-    clearTimeout(this.#timer);
-    while (this.#isStale && !this.#isDisposed) {
-      this.#isStale = false;
-      await this.#lookOnce();
-    }
-    if (this.#isDisposed) return;
-    this.#timer = setTimeout(() => void this.look(), this.#lookEvery);
+  async #load(): Promise<Activity> {
+    const missing = this.#journal.value.problems.join('\n');
+    const isRead = this.#missing === missing;
+    this.#missing = missing;
+    const [read, audit] = await Promise.all([isRead ? [] : this.#readJournal(), this.#readAudit()]);
+    const { entries } = this.value;
+    // The journal may have reported the records written during the read.
+    const known = new Set(read.length > 0 ? [...entries, ...this.#recorded].map(getKey) : []);
+    const rest = read.filter((entry) => !known.has(getKey(entry)));
+    const since = Date.now() - OVERLAP_MS;
+    if (!isRead) this.#expected = new Set(rest.filter(({ at }) => at > since).map(getKey));
+    const added = [...rest, ...this.#recorded, ...audit.entries];
+    this.#recorded = [];
+    return {
+      entries: added.length > 0 ? sortByTime([...entries, ...added]).slice(-MAX_ENTRIES) : entries,
+      problem: this.#journalProblem ?? audit.problem,
+    };
   }
 
-  async #lookOnce(): Promise<void> {
+  async #readJournal(): Promise<readonly LogEntry[]> {
     try {
-      this.#recent ??= this.#open();
-      const recent = await this.#recent;
-      this.#watch(recent.folder);
-      const { audited, problems } = await recent.look();
-      this.#problem = problems[0];
-      if (audited.length > 0 && !this.#isDisposed) this.#audited.fire(audited);
+      const { journal } = await this.#journal.sessions();
+      const { files, problems } = await journal.read();
+      const read = files.flatMap(({ head, records }) =>
+        records.flatMap((record) => toLogEntry(record, head) ?? []),
+      );
+      const isEmpty = read.length + this.value.entries.length === 0;
+      this.#journalProblem = isEmpty ? undefined : problems[0];
+      return read;
     } catch (thrown) {
-      this.#problem = getErrorMessage(thrown);
+      this.#journalProblem = getErrorMessage(thrown);
+      return [];
     }
   }
 
-  async #open(): Promise<RecentAudit> {
-    const { RecentAudit: Recent } = await import('../../state/audit/recent.ts');
-    return new Recent(getStateDirectory(this.#env()));
-  }
-
-  /** Best effort: the directory can be missing, and some file systems report no changes. */
-  #watch(folder: string): void {
-    if (this.#watcher || this.#isDisposed) return;
+  /** Returns the decisions since the last call. The first call returns the existing ones. */
+  async #readAudit(): Promise<Activity> {
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.#settle());
-      const forget = () => {
-        watcher.close();
-        if (this.#watcher === watcher) this.#watcher = undefined;
-      };
-      watcher.on('error', forget);
-      this.#watcher = watcher;
-    } catch {
-      // The timer polls instead.
+      this.#audit ??= import('../../state/audit/recent.ts').then(
+        ({ RecentAudit }) => new RecentAudit(getStateDirectory(this.#env())),
+      );
+      const recent = await this.#audit;
+      this.watch(recent.folder);
+      const { audited, problems } = await recent.look();
+      return { entries: audited.map(toAuditLogEntry), problem: problems[0] };
+    } catch (thrown) {
+      return { entries: [], problem: getErrorMessage(thrown) };
     }
   }
+}
 
-  #settle(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined;
-      void this.look();
-    }, DEBOUNCE_MS);
-  }
+function sortByTime(entries: LogEntry[]): LogEntry[] {
+  return entries.sort((one, other) => one.at - other.at);
+}
+
+function getKey({ record, head }: LogEntry): string {
+  return JSON.stringify([head.host, head.pid, record]);
 }
 
 /** Filters log entries by kind and session. */
@@ -162,7 +180,7 @@ export function toLogEntry(record: JournalRecord, head: ProgramRecord): LogEntry
   return { record, head, at: Date.parse(getRecordTime(record)) };
 }
 
-export function toAuditLogEntry({ record, head }: Audited): LogEntry {
+function toAuditLogEntry({ record, head }: Audited): LogEntry {
   return { record, head, at: Date.parse(record.at) };
 }
 

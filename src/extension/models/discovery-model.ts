@@ -6,12 +6,16 @@ import { getScopeKey } from '../../aws/discovery/scopes.ts';
 import { getEnvironmentProfile } from '../../aws/shared-config.ts';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
+import { WatchedValue } from '../../base/watched-value.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
-import type { DiscoverySettings } from '../settings/window-settings.ts';
+import { type DiscoverySettings, readDiscoverySettings } from '../settings/window-settings.ts';
 import { getRegion, toAssumeRole } from './identities-model.ts';
 
 // Discovery of runtimes and gateways for the view "Runtimes". A scope is an account in one region,
 // given by its credentials; the code also calls it a place.
+
+/** Debounce of the scopes in milliseconds. */
+const DEBOUNCE_MS = 100;
 
 interface DiscoveryRun {
   /** Resolves when there are first results, or when the discovery ends. */
@@ -112,8 +116,8 @@ export class DiscoveryModel implements vscode.Disposable {
 
 /** Creates a discovery with the same cache as the command line. Loads the module on demand. */
 export async function openDiscovery(env: Environment): Promise<Discovery> {
-  const { Discovery: Opened } = await import('../../aws/discovery/discovery.ts');
-  return new Opened({ env, cacheFolder: join(getStateDirectory(env), 'discovery') });
+  const { Discovery } = await import('../../aws/discovery/discovery.ts');
+  return new Discovery({ env, cacheFolder: join(getStateDirectory(env), 'discovery') });
 }
 
 /** The result if discovery could not start, for example because the state directory is invalid. */
@@ -140,6 +144,18 @@ export interface ChosenScopes {
   readonly problems: readonly Problem[];
 }
 
+/** The scopes to discover. Invalidate them if the settings, the entries or the profiles change. */
+export function createScopesModel(
+  store: { readonly entries: readonly RuntimeEntry[] },
+  env: () => Environment,
+): WatchedValue<ChosenScopes> {
+  return new WatchedValue({
+    initial: { places: [], problems: [] },
+    load: () => chooseScopes({ ...readDiscoverySettings(), entries: store.entries }, env()),
+    debounceMs: DEBOUNCE_MS,
+  });
+}
+
 /**
  * Returns the scopes to discover. If profiles are configured, these are all of them in the
  * configured regions. Otherwise, they are the scopes of the entries, and the default profile of the
@@ -147,11 +163,8 @@ export interface ChosenScopes {
  *
  * @returns also a problem for each invalid setting and each distinct error. Never rejects.
  */
-export async function chooseScopes(
-  choice: DiscoveryChoice,
-  env: Environment,
-): Promise<ChosenScopes> {
-  const { resolveScopes: resolvePlaces } = await import('../../aws/discovery/scopes.ts');
+async function chooseScopes(choice: DiscoveryChoice, env: Environment): Promise<ChosenScopes> {
+  const { resolveScopes } = await import('../../aws/discovery/scopes.ts');
   const places = new Map<string, DiscoveryScope>();
   const problems = choice.problems.map((sentence) => createProblem(sentence));
   const add = (place: DiscoveryScope) => places.set(getScopeKey(place), place);
@@ -159,7 +172,7 @@ export async function chooseScopes(
     const regions = choice.regions.length > 0 ? choice.regions : region ? [region] : [];
     try {
       const profiles = profile === undefined ? [] : [profile];
-      const found = await resolvePlaces({ profiles, regions, assumeRole }, env);
+      const found = await resolveScopes({ profiles, regions, assumeRole }, env);
       for (const place of found.places) add(place);
     } catch (thrown) {
       const sentence = getErrorMessage(thrown);

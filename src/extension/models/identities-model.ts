@@ -102,7 +102,7 @@ export class IdentitiesModel implements vscode.Disposable {
   }
 
   async #find({ profile, role }: IdentityKey): Promise<Identity> {
-    const [{ getCallerIdentity: whoAmI }, { Network }, { readServiceSettings }] = await Promise.all(
+    const [{ getCallerIdentity }, { Network }, { readServiceSettings }] = await Promise.all(
       [
         import('../../aws/credentials/caller-identity.ts'),
         import('../../http/network.ts'),
@@ -112,7 +112,7 @@ export class IdentitiesModel implements vscode.Disposable {
     const env = this.#env();
     const { region, caBundle } = await readServiceSettings('Bedrock AgentCore', profile, env);
     const network = new Network(env, caBundle);
-    return whoAmI({ profile, region, assumeRole: role && toAssumeRole(role), env, network });
+    return getCallerIdentity({ profile, region, assumeRole: role && toAssumeRole(role), env, network });
   }
 
   #keep(of: IdentityKey, known: KnownIdentity): void {
@@ -145,13 +145,13 @@ export async function createEntryCredentials(
   entry: Pick<RuntimeEntry, 'profile' | 'role' | 'target'>,
   options: { readonly env: Environment; readonly prompts?: CredentialPrompts | undefined },
 ): Promise<CredentialProvider> {
-  const [{ createCredentialProvider: findCredentials }, { openNetwork }] = await Promise.all([
+  const [{ createCredentialProvider }, { openNetwork }] = await Promise.all([
     import('../../aws/credentials/provider.ts'),
     import('../../aws/endpoints.ts'),
   ]);
   const { env, prompts } = options;
   const profile = entry.profile ?? getEnvironmentProfile(env);
-  return findCredentials({
+  return createCredentialProvider({
     profile,
     region: getRegion(entry),
     assumeRole: entry.role && toAssumeRole(entry.role),

@@ -5,6 +5,25 @@ import type { SsoSession } from '../../aws/sso/sso-session.ts';
 import type { LoginStatus } from '../../aws/sso/token-cache.ts';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
+import { WatchedValue } from '../../base/watched-value.ts';
+
+/** Debounce in milliseconds. */
+const DEBOUNCE_MS = 100;
+
+/** Poll interval for logins and countdowns in milliseconds, while the view is visible. */
+const POLL_INTERVAL_MS = 15_000;
+
+/** All sources of credentials on this machine. Each load emits an event, for countdowns. */
+export class ProfilesModel extends WatchedValue<readonly CredentialNode[]> {
+  constructor(env: () => Environment) {
+    super({
+      initial: [],
+      load: () => readOverview(env()),
+      debounceMs: DEBOUNCE_MS,
+      pollIntervalMs: () => POLL_INTERVAL_MS,
+    });
+  }
+}
 
 /**
  * Reads all sources of credentials on this machine: SSO sessions with their logins, profiles, the
@@ -34,7 +53,7 @@ export async function readOverview(env: Environment): Promise<readonly Credentia
 }
 
 async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
-  const [{ listSsoSessions, findSsoSession }, { readLoginStatus: loginStatus }, { listProfiles }] =
+  const [{ listSsoSessions, findSsoSession }, { readLoginStatus }, { listProfiles }] =
     await Promise.all([
       import('../../aws/sso/sso-session.ts'),
       import('../../aws/sso/token-cache.ts'),
@@ -53,7 +72,7 @@ async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
     [...named, ...byUrl.values()].map(async (session) => ({
       kind: 'sso' as const,
       session,
-      status: await loginStatus(session, { env }),
+      status: await readLoginStatus(session, { env }),
     })),
   );
 }

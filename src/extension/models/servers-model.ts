@@ -1,4 +1,4 @@
-import * as vscode from 'vscode';
+import { WatchedValue } from '../../base/watched-value.ts';
 import type { FollowedRecord } from '../../state/journal/follow.ts';
 import type { RunningPrograms } from '../../state/journal/reader.ts';
 import type { CallRecord } from '../../state/journal/records.ts';
@@ -15,39 +15,39 @@ interface RunningServer {
 /** Debounce in milliseconds after a journal record. */
 const DEBOUNCE_MS = 300;
 
+/** Poll interval in milliseconds, while a view shows the servers. */
+const POLL_INTERVAL_MS = 5_000;
+
+/** The processes of the running servers, by server name. */
+type RunningServers = ReadonlyMap<string, readonly RunningServer[]>;
+
 /**
  * The running servers. VS Code has no API for them, so this reads the programs from the journal. A
  * proxy's record contains the name of its entry. It belongs to this window if its parent is this
- * process.
+ * process. If the journal is unreadable, no server counts as running.
  */
-export class ServersModel implements vscode.Disposable {
+export class ServersModel extends WatchedValue<RunningServers> {
   readonly #journal: Pick<SessionsModel, 'sessions'>;
-  readonly #changed = new vscode.EventEmitter<void>();
-  readonly #subscriptions: vscode.Disposable[];
   /** The last `initialize` call of each server in this window, by server name. */
   readonly #handshakes = new Map<string, CallRecord & { readonly pid: number }>();
   #programs: Promise<RunningPrograms> | undefined;
-  #servers: ReadonlyMap<string, readonly RunningServer[]> = new Map();
-  #looking: Promise<void> | undefined;
-  #settling: NodeJS.Timeout | undefined;
 
   constructor(journal: Pick<SessionsModel, 'sessions' | 'onDidRecord' | 'onDidChange'>) {
+    super({
+      initial: new Map(),
+      load: () => this.#read().catch(() => new Map()),
+      isEqual: (one, other) => serializeServers(one) === serializeServers(other),
+      debounceMs: DEBOUNCE_MS,
+      pollIntervalMs: () => POLL_INTERVAL_MS,
+    });
     this.#journal = journal;
-    this.#subscriptions = [
-      this.#changed,
-      journal.onDidRecord((followed) => {
-        if (followed) this.#note(followed);
-        this.#settle();
-      }),
-      // `SessionsModel` also fires after each poll. This detects killed programs, because they
-      // write no record.
-      journal.onDidChange(() => this.#settle()),
-    ];
-  }
-
-  /** Fires when servers start or exit. */
-  get onDidChange(): vscode.Event<void> {
-    return this.#changed.event;
+    journal.onDidRecord((followed) => {
+      if (followed) this.#note(followed);
+      this.invalidate();
+    });
+    // `SessionsModel` also fires after each poll. This detects killed programs, because they
+    // write no record.
+    journal.onDidChange(() => this.invalidate());
   }
 
   /**
@@ -55,13 +55,13 @@ export class ServersModel implements vscode.Disposable {
    * it does not run.
    */
   getRunningPlace(name: string): RunningPlace | undefined {
-    const servers = this.#servers.get(name) ?? [];
+    const servers = this.value.get(name) ?? [];
     return servers.find(({ place }) => place === 'here')?.place ?? servers[0]?.place;
   }
 
   /** Process ids of a server in this window. */
   getPids(name: string): readonly number[] {
-    const servers = this.#servers.get(name) ?? [];
+    const servers = this.value.get(name) ?? [];
     return servers.filter(({ place }) => place === 'here').map(({ pid }) => pid);
   }
 
@@ -81,47 +81,17 @@ export class ServersModel implements vscode.Disposable {
     return handshake?.outcome === 'result' && this.getPids(name).includes(handshake.pid);
   }
 
-  /**
-   * Reads the journal now. Never rejects: if the journal is unreadable, no server counts as
-   * running.
-   */
-  refresh(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
-  }
-
-  dispose(): void {
-    clearTimeout(this.#settling);
-    for (const subscription of this.#subscriptions) subscription.dispose();
-  }
-
   #note({ record, head }: FollowedRecord): void {
     if (record.type !== 'call' || record.method !== 'initialize') return;
     if (head.parentPid !== process.pid || head.name === undefined) return;
     this.#handshakes.set(head.name, { ...record, pid: head.pid });
   }
 
-  #settle(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined;
-      void this.refresh();
-    }, DEBOUNCE_MS);
-  }
-
-  async #look(): Promise<void> {
-    const servers = await this.#read().catch(() => new Map<string, RunningServer[]>());
-    const before = serializeServers(this.#servers);
-    this.#servers = servers;
-    if (serializeServers(servers) !== before) this.#changed.fire();
-  }
-
-  async #read(): Promise<Map<string, RunningServer[]>> {
+  async #read(): Promise<RunningServers> {
     this.#programs ??= Promise.all([
       import('../../state/journal/reader.ts'),
       this.#journal.sessions(),
-    ]).then(([{ RunningPrograms: Programs }, { folder }]) => new Programs(folder));
+    ]).then(([{ RunningPrograms }, { folder }]) => new RunningPrograms(folder));
     const servers = new Map<string, RunningServer[]>();
     for (const { program, name, pid, parentPid } of await (await this.#programs).list()) {
       if (program !== 'proxy' || name === undefined) continue;
@@ -132,6 +102,6 @@ export class ServersModel implements vscode.Disposable {
   }
 }
 
-function serializeServers(servers: ReadonlyMap<string, readonly RunningServer[]>): string {
+function serializeServers(servers: RunningServers): string {
   return JSON.stringify([...servers]);
 }

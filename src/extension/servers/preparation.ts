@@ -180,8 +180,8 @@ export function prepareCredentials(options: {
 async function requireProfile({ name, profile }: RuntimeEntry, env: Environment): Promise<void> {
   if (profile === undefined) return;
   const [
-    { describeMisreadProfile: misreadProfile, getProfilePaths: profilePaths, readProfileFiles },
-    { sortBySimilarity: nearestFirst },
+    { describeMisreadProfile, getProfilePaths, readProfileFiles },
+    { sortBySimilarity },
   ] = await Promise.all([
     import('../../aws/shared-config.ts'),
     import('../../aws/credentials/profiles.ts'),
@@ -189,7 +189,7 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
   const files = await readProfileFiles(env);
   const { profiles } = files;
   if (profiles.has(profile)) return;
-  const misread = misreadProfile(profile, files);
+  const misread = describeMisreadProfile(profile, files);
   if (misread) {
     throw new AgentCoreError(
       'credentials',
@@ -197,11 +197,11 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
       { data: { missingProfile: profile } },
     );
   }
-  const [nearest] = nearestFirst(profile, profiles.keys());
+  const [nearest] = sortBySimilarity(profile, profiles.keys());
   const other = nearest === undefined ? 'add it' : `add it, or pick another, such as "${nearest}"`;
   throw new AgentCoreError(
     'credentials',
-    `Runtime "${name}" uses profile "${profile}", which is not in ${profilePaths(env).config}: ${other}`,
+    `Runtime "${name}" uses profile "${profile}", which is not in ${getProfilePaths(env).config}: ${other}`,
     { data: { missingProfile: profile } },
   );
 }

@@ -274,7 +274,7 @@ export async function findCaller(
   },
 ): Promise<Caller> {
   const { env, prompts, onBefore } = options;
-  const [{ describeMismatches: mismatch, getCallerIdentity: whoAmI }, { openNetwork }] =
+  const [{ describeMismatches, getCallerIdentity }, { openNetwork }] =
     await Promise.all([
       import('../../aws/credentials/caller-identity.ts'),
       import('../../aws/endpoints.ts'),
@@ -282,7 +282,7 @@ export async function findCaller(
   const profile = entry.profile ?? getEnvironmentProfile(env);
   const network = await openNetwork(profile, env);
   const identify = async (role: RuntimeEntry['role']) =>
-    whoAmI({
+    getCallerIdentity({
       profile,
       region: getRegion(entry),
       assumeRole: role && toAssumeRole(role),
@@ -294,5 +294,5 @@ export async function findCaller(
   onBefore?.(before);
   const after = entry.role && (await identify(entry.role));
   const arn = getTargetArn(entry);
-  return { before, after, warnings: arn ? mismatch(after ?? before, arn) : [] };
+  return { before, after, warnings: arn ? describeMismatches(after ?? before, arn) : [] };
 }

@@ -114,13 +114,13 @@ async function showProfiles(list: PickList<Answer>, env: Environment): Promise<v
 
 async function withLogin(profile: Profile, env: Environment): Promise<ListedProfile> {
   if (!profile.kind.startsWith('sso') || profile.problem) return { profile, login: undefined };
-  const [{ findSsoSession }, { readLoginStatus: loginStatus }] = await Promise.all([
+  const [{ findSsoSession }, { readLoginStatus }] = await Promise.all([
     import('../../aws/sso/sso-session.ts'),
     import('../../aws/sso/token-cache.ts'),
   ]);
   try {
     const session = await findSsoSession({ profile: profile.name }, env);
-    return { profile, login: await loginStatus(session, { env }) };
+    return { profile, login: await readLoginStatus(session, { env }) };
   } catch {
     // The error is shown when the profile is used.
     return { profile, login: undefined };

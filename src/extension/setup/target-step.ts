@@ -301,11 +301,11 @@ function formatScope({ profile, region }: DiscoveryScope): string {
 async function handleProblem(problem: Problem, setup: SetupContext): Promise<string | undefined> {
   const { denial, kind, place, unconfirmed } = problem;
   if (denial) {
-    const { createMissingStatements: missingStatements, formatStatement: statementText } =
+    const { createMissingStatements, formatStatement } =
       await import('../../aws/iam/access-denied.ts');
-    const [statement] = missingStatements([denial]);
+    const [statement] = createMissingStatements([denial]);
     if (!statement) return problem.sentence;
-    await vscode.env.clipboard.writeText(statementText(statement));
+    await vscode.env.clipboard.writeText(formatStatement(statement));
     return vscode.l10n.t('Copied the statement that is missing in the IAM policy');
   }
   if (kind !== 'credentials') return undefined;

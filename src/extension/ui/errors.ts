@@ -129,8 +129,8 @@ async function signIn(profile: string, next: Remedy | undefined): Promise<void> 
 
 /** Opens the AWS config file. If it does not exist, opens a new document with its path. */
 async function openAwsConfig(): Promise<void> {
-  const { getProfilePaths: profilePaths } = await import('../../aws/shared-config.ts');
-  const file = vscode.Uri.file(profilePaths(getWindowEnvironment()).config);
+  const { getProfilePaths } = await import('../../aws/shared-config.ts');
+  const file = vscode.Uri.file(getProfilePaths(getWindowEnvironment()).config);
   const isThere = await vscode.workspace.fs.stat(file).then(
     () => true,
     () => false,

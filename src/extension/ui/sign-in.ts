@@ -31,7 +31,7 @@ export async function signIn(
   },
 ): Promise<Date | undefined> {
   const { env, signal, force } = options;
-  const [{ login }, { findSsoSession, formatSsoSessionName: nameOf }, { openNetwork }] =
+  const [{ login }, { findSsoSession, formatSsoSessionName }, { openNetwork }] =
     await Promise.all([
       import('../../aws/sso/login.ts'),
       import('../../aws/sso/sso-session.ts'),
@@ -41,7 +41,7 @@ export async function signIn(
   return vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
-      title: vscode.l10n.t('Signing in to {0}', nameOf(session)),
+      title: vscode.l10n.t('Signing in to {0}', formatSsoSessionName(session)),
       cancellable: true,
     },
     async (progress, token) => {
@@ -194,14 +194,14 @@ export async function openAwsLogin(
   env: Environment,
   confirm: (command: WorkspaceCommand) => Promise<boolean>,
 ): Promise<boolean> {
-  const [{ getProfileKind: kindOf }, { readProfileFiles }, { quoteForShell: shellWord }] =
+  const [{ getProfileKind }, { readProfileFiles }, { quoteForShell }] =
     await Promise.all([
       import('../../aws/credentials/profiles.ts'),
       import('../../aws/shared-config.ts'),
       import('../../aws/credentials/errors.ts'),
     ]);
-  if (kindOf(profile, await readProfileFiles(env)) !== 'login') return false;
-  const command = `aws login --profile ${shellWord(profile)}`;
+  if (getProfileKind(profile, await readProfileFiles(env)) !== 'login') return false;
+  const command = `aws login --profile ${quoteForShell(profile)}`;
   const files = await readWorkspaceFiles();
   if (files.length > 0) {
     const text = [command, ...files].join('\n\n');

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
-import { getErrorMessage } from '../../base/errors.ts';
 import { formatTime, sanitizeForTerminal } from '../../base/format.ts';
 import { formatDecision, formatDecisionEffect } from '../../policy/engine/decision.ts';
 import { formatRecord, formatRuntimeName } from '../../sessions/format.ts';
@@ -11,60 +10,31 @@ import {
   filterEntries,
   type LogEntry,
   type LogFilter,
-  toAuditLogEntry,
-  toLogEntry,
 } from '../models/activity-model.ts';
-import type { SessionsModel } from '../models/sessions-model.ts';
 import { Commands, Contexts, Views } from '../settings/contributions.ts';
 
 // The Replay Log view, its item texts, and read-only documents for single records.
 
-/** Entries that remain in memory after a trim. A trim follows at twice this number. */
-const MAX_ENTRIES = 5_000;
-
 /** Maximum number of entries in the view. */
 const MAX_SHOWN_ENTRIES = 500;
 
-/** Milliseconds. For this time, the watch can repeat a record from the first read. */
-const OVERLAP_MS = 60_000;
-
-/** Debounce of the view in milliseconds. */
-const DEBOUNCE_MS = 200;
-
 /** The Replay Log view: journal and audit records of all programs, newest first. */
 export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
-  readonly #journal: SessionsModel;
-  readonly #audit: ActivityModel;
+  readonly #activity: ActivityModel;
   readonly #changed = new vscode.EventEmitter<undefined>();
   readonly #view: vscode.TreeView<LogEntry>;
-  readonly #subscriptions: vscode.Disposable[];
+  readonly #subscriptions: readonly vscode.Disposable[];
   #filter = EVERYTHING;
-  /** The entries of the first read, and those written since then. */
-  #entries: LogEntry[] = [];
-  /** Keys of recent entries from the read. The watch can repeat them, so they are skipped there. */
-  #expected: ReadonlySet<string> = new Set();
-  #loading: Promise<void> | undefined;
-  #looking: Promise<void> | undefined;
-  #journalProblem: string | undefined;
-  /** The journal problems at the last read. If they change, the journal is read again. */
-  #missing = '';
-  #timer: NodeJS.Timeout | undefined;
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(sessionsModel: SessionsModel, audit: ActivityModel) {
-    this.#journal = sessionsModel;
-    this.#audit = audit;
+  constructor(activity: ActivityModel) {
+    this.#activity = activity;
     this.#view = vscode.window.createTreeView(Views.replayLog, { treeDataProvider: this });
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      sessionsModel.onDidRecord(({ record, head }) => {
-        const entry = toLogEntry(record, head);
-        if (entry && this.#loading && !this.#expected.has(getKey(entry))) this.#add([entry]);
-      }),
-      sessionsModel.onDidChange(({ problems }) => this.#readAgain(problems)),
-      audit.onDidAudit((audited) => this.#add(audited.map(toAuditLogEntry))),
+      activity.onDidChange(() => this.#changed.fire(undefined)),
     ];
   }
 
@@ -86,12 +56,10 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
 
   /** The filtered entries, newest first. */
   async shown(limit = MAX_SHOWN_ENTRIES): Promise<readonly LogEntry[]> {
-    this.#loading ??= this.#load();
-    // Read the audit only if decisions are shown.
-    if (this.#filter.kinds.has('decisions')) this.#looking ??= this.#audit.look();
-    await Promise.all([this.#loading, this.#looking]);
-    this.#view.message = this.#journalProblem ?? this.#audit.problem ?? '';
-    return filterEntries(this.#entries, this.#filter, limit);
+    this.#activity.start();
+    const { entries, problem } = await this.#activity.ready();
+    this.#view.message = problem ?? '';
+    return filterEntries(entries, this.#filter, limit);
   }
 
   getTreeItem(entry: LogEntry): vscode.TreeItem {
@@ -118,54 +86,8 @@ export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.D
   }
 
   dispose(): void {
-    clearTimeout(this.#timer);
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
-
-  /**
-   * Reads the journal again if its problems change, for example after an unreadable file becomes
-   * readable.
-   */
-  #readAgain(problems: readonly string[]): void {
-    if (!this.#loading || problems.join('\n') === this.#missing) return;
-    this.#loading = undefined;
-    this.#changed.fire(undefined);
-  }
-
-  async #load(): Promise<void> {
-    this.#missing = this.#journal.snapshot.problems.join('\n');
-    try {
-      const { journal } = await this.#journal.sessions();
-      const { files, problems } = await journal.read();
-      const read = files.flatMap(({ head, records }) =>
-        records.flatMap((record) => toLogEntry(record, head) ?? []),
-      );
-      // The watch has already reported records written during the read.
-      const known = new Set(this.#entries.map(getKey));
-      const rest = read.filter((entry) => !known.has(getKey(entry)));
-      const since = Date.now() - OVERLAP_MS;
-      this.#expected = new Set(rest.filter(({ at }) => at > since).map(getKey));
-      this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
-      this.#journalProblem = this.#entries.length > 0 ? problems[0] : undefined;
-    } catch (thrown) {
-      this.#journalProblem = getErrorMessage(thrown);
-    }
-  }
-
-  #add(entries: readonly LogEntry[]): void {
-    for (const entry of entries) this.#entries.push(entry);
-    if (this.#entries.length > 2 * MAX_ENTRIES) {
-      this.#entries = this.#entries.sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
-    }
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#changed.fire(undefined);
-    }, DEBOUNCE_MS);
-  }
-}
-
-function getKey({ record, head }: LogEntry): string {
-  return JSON.stringify([head.host, head.pid, record]);
 }
 
 /** The full record as one sentence, for the tooltip. */

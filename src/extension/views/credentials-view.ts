@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { LoginStatus } from '../../aws/sso/token-cache.ts';
-import type { Environment } from '../../base/environment.ts';
+import { Debouncer } from '../../base/async.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 import { formatDuration, formatTime, sanitizeForTerminal } from '../../base/format.ts';
 import type { IdentitiesModel, KnownIdentity } from '../models/identities-model.ts';
@@ -9,49 +9,50 @@ import {
   type CredentialProblemNode,
   type IdentityNode,
   type ProfileNode,
+  type ProfilesModel,
   type RoleNode,
-  readOverview,
   type SsoNode,
 } from '../models/profiles-model.ts';
 import { Contexts, Views } from '../settings/contributions.ts';
 import { createTooltip, formatExpiry, formatIdentity, formatProfileKind } from '../ui/labels.ts';
-
-/** Refresh interval for logins and countdowns in milliseconds, while the view is visible. */
-const POLL_INTERVAL_MS = 15_000;
 
 /** Debounce in milliseconds, after a change of the identities. */
 const DEBOUNCE_MS = 100;
 
 /** The view "Credentials": the sources of credentials and the caller identity of each. */
 export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>, vscode.Disposable {
-  readonly #env: () => Environment;
-  readonly #onShow: () => void;
+  readonly #profiles: ProfilesModel;
   readonly #identities: IdentitiesModel;
   readonly #changed = new vscode.EventEmitter<undefined>();
   readonly #view: vscode.TreeView<CredentialNode>;
-  readonly #subscriptions: vscode.Disposable[];
-  #timer: NodeJS.Timeout | undefined;
-  #settling: NodeJS.Timeout | undefined;
+  readonly #subscriptions: readonly vscode.Disposable[];
 
   readonly onDidChangeTreeData = this.#changed.event;
 
   constructor(parts: {
-    readonly env: () => Environment;
+    readonly profiles: ProfilesModel;
     readonly identities: IdentitiesModel;
     /** Called each time the view becomes visible. */
     readonly onShow: () => void;
   }) {
-    this.#env = parts.env;
-    this.#onShow = parts.onShow;
-    this.#identities = parts.identities;
+    const { profiles, identities, onShow } = parts;
+    this.#profiles = profiles;
+    this.#identities = identities;
+    const render = () => this.#changed.fire(undefined);
+    const soon = new Debouncer(render, DEBOUNCE_MS);
     this.#view = vscode.window.createTreeView(Views.credentials, { treeDataProvider: this });
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      this.#identities.onDidChange(() => this.#settle()),
-      this.#view.onDidChangeVisibility(({ visible }) => this.#count(visible)),
+      soon,
+      profiles.onDidChange(render),
+      identities.onDidChange(() => soon.trigger()),
+      this.#view.onDidChangeVisibility(({ visible }) => {
+        if (!visible) return profiles.stop();
+        onShow();
+        profiles.start();
+      }),
     ];
-    this.#count(this.#view.visible);
   }
 
   getTreeItem(node: CredentialNode): vscode.TreeItem {
@@ -73,19 +74,18 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     }
   }
 
-  /** Drops the cached identities. The view then reads the files again. */
+  /** Drops the cached identities, and reads the files again. */
   refresh(): void {
     this.#identities.forget();
+    this.#profiles.invalidate();
   }
 
   dispose(): void {
-    clearInterval(this.#timer);
-    clearTimeout(this.#settling);
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
   async #roots(): Promise<CredentialNode[]> {
-    const nodes = await readOverview(this.#env());
+    const nodes = await this.#profiles.ready();
     const hasProfiles = nodes.some(({ kind }) => kind !== 'roles');
     void vscode.commands.executeCommand('setContext', Contexts.hasProfiles, hasProfiles);
     return [...nodes];
@@ -95,22 +95,6 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     const { identity, failure } = await this.#identities.ask({ profile });
     if (!identity) return { kind: 'problem', failure };
     return { kind: 'identity', profile, identity, arn: identity.arn };
-  }
-
-  #settle(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined;
-      this.#changed.fire(undefined);
-    }, DEBOUNCE_MS);
-  }
-
-  /** Refreshes the countdowns while the view is visible. */
-  #count(isVisible: boolean): void {
-    clearInterval(this.#timer);
-    if (!isVisible) return;
-    this.#onShow();
-    this.#settle();
-    this.#timer = setInterval(() => this.#settle(), POLL_INTERVAL_MS);
   }
 }
 

@@ -3,8 +3,14 @@ import type { AssumeRole } from '../../aws/credentials/options.ts';
 import type { DiscoveryScope, Problem } from '../../aws/discovery/model.ts';
 import { getScopeKey } from '../../aws/discovery/scopes.ts';
 import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import { Debouncer } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
-import { type ChosenScopes, chooseScopes, type DiscoveryModel } from '../models/discovery-model.ts';
+import type { WatchedValue } from '../../base/watched-value.ts';
+import {
+  type ChosenScopes,
+  createScopesModel,
+  type DiscoveryModel,
+} from '../models/discovery-model.ts';
 import type { IdentitiesModel } from '../models/identities-model.ts';
 import type { ServersModel } from '../models/servers-model.ts';
 import {
@@ -17,11 +23,7 @@ import { Contexts, Views } from '../settings/contributions.ts';
 import type { EntryRole } from '../settings/runtime-entry.ts';
 import type { RuntimeStore } from '../settings/runtime-store.ts';
 import { getTargetArn } from '../settings/server-environment.ts';
-import { readDiscoverySettings } from '../settings/window-settings.ts';
 import { createRuntimeItem } from './runtime-tree-items.ts';
-
-/** Refresh interval for running servers and ages in milliseconds, while the view is visible. */
-const POLL_INTERVAL_MS = 5_000;
 
 /** Debounce in milliseconds, after a change of a model. */
 const DEBOUNCE_MS = 100;
@@ -33,18 +35,14 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   readonly #discoveries: DiscoveryModel;
   readonly #identities: IdentitiesModel;
   readonly #env: () => Environment;
-  readonly #onShow: () => void;
+  readonly #scopes: WatchedValue<ChosenScopes>;
   readonly #changed = new vscode.EventEmitter<RuntimeNode | undefined>();
   readonly #view: vscode.TreeView<RuntimeNode>;
-  readonly #subscriptions: vscode.Disposable[];
+  readonly #subscriptions: readonly vscode.Disposable[];
   /**
    * The node of each scope. It is reused, because VS Code identifies an item by its node object.
    */
-  readonly #placeNodes = new Map<string, ScopeNode>();
-  #choosing: Promise<ChosenScopes> | undefined;
-  #places: ChosenScopes | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #settling: NodeJS.Timeout | undefined;
+  #scopeNodes: ReadonlyMap<string, ScopeNode> = new Map();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
@@ -57,27 +55,44 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     /** Called each time the view becomes visible. */
     readonly onShow: () => void;
   }) {
-    this.#store = parts.store;
-    this.#running = parts.running;
-    this.#discoveries = parts.discoveries;
-    this.#identities = parts.identities;
-    this.#env = parts.env;
-    this.#onShow = parts.onShow;
+    const { store, running, discoveries, identities, env, onShow } = parts;
+    this.#store = store;
+    this.#running = running;
+    this.#discoveries = discoveries;
+    this.#identities = identities;
+    this.#env = env;
+    this.#scopes = createScopesModel(store, env);
+    const soon = new Debouncer(() => this.#changed.fire(undefined), DEBOUNCE_MS);
     this.#view = vscode.window.createTreeView(Views.runtimes, { treeDataProvider: this });
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      this.#store.onDidChange(() => this.#choose()),
-      this.#running.onDidChange(() => this.#settle()),
-      this.#identities.onDidChange(() => this.#settle()),
-      this.#discoveries.onDidChange((place) => this.#tell(place)),
-      this.#view.onDidChangeVisibility(({ visible }) => this.#follow(visible)),
+      this.#scopes,
+      soon,
+      store.onDidChange(() => {
+        this.#showProblems();
+        this.#scopes.invalidate();
+        soon.trigger();
+      }),
+      running.onDidChange(() => soon.trigger()),
+      identities.onDidChange(() => soon.trigger()),
+      discoveries.onDidChange((place) => this.#showDiscovered(place)),
+      this.#scopes.onDidChange(({ places }) => {
+        this.#scopeNodes = new Map(
+          places.map((place) => [getScopeKey(place), { kind: 'place', place }]),
+        );
+        soon.trigger();
+      }),
+      this.#view.onDidChangeVisibility(({ visible }) => {
+        if (!visible) return running.stop();
+        onShow();
+        running.start();
+      }),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('agentcore.discovery')) this.#choose();
+        if (event.affectsConfiguration('agentcore.discovery')) this.#scopes.invalidate();
       }),
     ];
-    this.#tellContexts();
-    this.#follow(this.#view.visible);
+    this.#showProblems();
   }
 
   getTreeItem(node: RuntimeNode): vscode.TreeItem {
@@ -100,7 +115,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
 
   /** Repeats the discovery of each scope with results. */
   async refresh(): Promise<void> {
-    const { places } = await this.#choosePlaces();
+    const { places } = await this.#scopes.ready();
     const looked = places.filter((place) => this.#discoveries.found(place));
     await Promise.all([
       this.#running.refresh(),
@@ -117,25 +132,22 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   /** Drops all results. Call this if the profiles change. */
   reset(): void {
     this.#discoveries.forget();
-    this.#choose();
+    this.#scopes.invalidate();
   }
 
   dispose(): void {
-    clearInterval(this.#timer);
-    clearTimeout(this.#settling);
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
   #roots(): RuntimeNode[] {
     const { entries, problems } = this.#store;
-    const chosen = this.#places;
     // Show the entries immediately, without waiting for the profile files.
-    if (!chosen) void this.#choosePlaces().then(() => this.#settle());
+    void this.#scopes.ready();
     return [
       ...entries.map(createConfiguredNode),
       ...problems.map((problem) => ({ kind: 'broken' as const, problem })),
-      ...(chosen?.places ?? []).map((place) => this.#placeNode(place)),
-      ...(chosen?.problems ?? []).map(createProblemNode),
+      ...this.#scopeNodes.values(),
+      ...this.#scopes.value.problems.map(createProblemNode),
     ];
   }
 
@@ -157,36 +169,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     ];
   }
 
-  /**
-   * Returns the scopes to discover. Chooses them on first use and after each change. Never rejects.
-   */
-  #choosePlaces(): Promise<ChosenScopes> {
-    if (this.#choosing) return this.#choosing;
-    const choice = { ...readDiscoverySettings(), entries: this.#store.entries };
-    const choosing = chooseScopes(choice, this.#env()).then((places) => {
-      if (this.#choosing === choosing) this.#places = places;
-      return places;
-    });
-    this.#choosing = choosing;
-    return choosing;
-  }
-
-  #placeNode(place: DiscoveryScope): ScopeNode {
-    const key = getScopeKey(place);
-    const node = this.#placeNodes.get(key) ?? { kind: 'place', place };
-    this.#placeNodes.set(key, node);
-    return node;
-  }
-
-  #choose(): void {
-    this.#choosing = undefined;
-    this.#places = undefined;
-    this.#placeNodes.clear();
-    this.#tellContexts();
-    this.#settle();
-  }
-
-  #tellContexts(): void {
+  #showProblems(): void {
     const { entries, problems } = this.#store;
     setContext(Contexts.hasRuntimes, entries.length > 0);
     setContext(Contexts.settingsAreBroken, problems.length > 0);
@@ -196,33 +179,17 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
         : undefined;
   }
 
-  #tell(place: DiscoveryScope): void {
+  #showDiscovered(place: DiscoveryScope): void {
     const identity = this.#discoveries.found(place)?.identity;
     const { profile, assumeRole } = place;
     if (identity)
       this.#identities.learn({ profile, role: assumeRole && toEntryRole(assumeRole) }, identity);
-    const node = this.#placeNodes.get(getScopeKey(place));
+    const node = this.#scopeNodes.get(getScopeKey(place));
     if (node) this.#changed.fire(node);
   }
 
   #usualProfile(): string | undefined {
     return getEnvironmentProfile(this.#env());
-  }
-
-  #settle(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined;
-      this.#changed.fire(undefined);
-    }, DEBOUNCE_MS);
-  }
-
-  /** Refreshes the running servers while the view is visible. */
-  #follow(isVisible: boolean): void {
-    clearInterval(this.#timer);
-    if (!isVisible) return;
-    this.#onShow();
-    void this.#running.refresh();
-    this.#timer = setInterval(() => void this.#running.refresh(), POLL_INTERVAL_MS);
   }
 }
 

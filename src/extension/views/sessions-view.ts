@@ -15,9 +15,6 @@ import {
 /** Milliseconds. Sessions that ended earlier are hidden. */
 const RECENT_MS = 24 * 3_600_000;
 
-/** Refresh interval for countdowns in milliseconds, while the view is visible. */
-const COUNTDOWN_INTERVAL_MS = 10_000;
-
 /**
  * The view "Sessions": pending approvals, sessions of all programs that may be billed, and sessions
  * of the last day.
@@ -32,7 +29,6 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   #shape: string | undefined;
   /** The nodes of the sessions that may be billed, by session id. */
   #billing: ReadonlyMap<string, ShownSession> = new Map();
-  #timer: NodeJS.Timeout | undefined;
 
   readonly onDidChangeTreeData = this.#changed.event;
 
@@ -45,10 +41,9 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
       this.#changed,
       sessionsModel.onDidChange((snapshot) => this.#show(snapshot)),
       approvals.onDidChange(() => this.#changed.fire(undefined)),
-      this.#view.onDidChangeVisibility(({ visible }) => this.#count(visible)),
+      this.#view.onDidChangeVisibility(({ visible }) => visible && void sessionsModel.refresh()),
     ];
-    this.#show(sessionsModel.snapshot);
-    this.#count(this.#view.visible);
+    this.#show(sessionsModel.value);
   }
 
   getTreeItem(node: SessionNode): vscode.TreeItem {
@@ -69,8 +64,8 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
       return node.all.map((pending) => ({ kind: 'approval', pending }));
     }
     if (node) return node.kind === 'ended' ? node.entries.map(createSessionNode) : [];
-    const { pending } = this.#approvals;
-    const { entries } = this.#journal.snapshot;
+    const { value: pending } = this.#approvals;
+    const { entries } = this.#journal.value;
     const ended = entries.filter(hasEndedRecently);
     const billing = entries.filter(({ mayBill }) => mayBill);
     this.#shape = serializeShape(entries);
@@ -83,7 +78,6 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   }
 
   dispose(): void {
-    clearInterval(this.#timer);
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
@@ -107,7 +101,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
    * moment.
    */
   #update(): void {
-    const { entries } = this.#journal.snapshot;
+    const { entries } = this.#journal.value;
     if (serializeShape(entries) !== this.#shape) {
       this.#changed.fire(undefined);
       return;
@@ -117,14 +111,6 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
       if (node) node.entry = entry;
     }
     if (this.#billing.size > 0) this.#changed.fire([...this.#billing.values()]);
-  }
-
-  /** Refreshes the countdowns while the view is visible. */
-  #count(isVisible: boolean): void {
-    clearInterval(this.#timer);
-    if (!isVisible) return;
-    void this.#journal.refresh();
-    this.#timer = setInterval(() => this.#update(), COUNTDOWN_INTERVAL_MS);
   }
 }
 

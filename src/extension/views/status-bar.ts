@@ -31,7 +31,7 @@ export class BillingStatusBar implements vscode.Disposable {
       this.#item,
       sessionsModel.onDidChange((snapshot) => this.#show(snapshot)),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('agentcore.sessions')) this.#show(sessionsModel.snapshot);
+        if (event.affectsConfiguration('agentcore.sessions')) this.#show(sessionsModel.value);
       }),
     ];
   }

@@ -27,7 +27,7 @@ async function setUp() {
   const store = new ApprovalFiles(getApprovalsDirectory(state));
   const approvals = new ApprovalsModel(() => ({ AGENTCORE_STATE_DIR: state }), 50);
   const sessionsModel = {
-    snapshot: { entries: [], problems: [], at: 0 },
+    value: { entries: [], problems: [] },
     onDidChange: new EventEmitter<never>().event,
     refresh: async () => undefined,
   } as unknown as SessionsModel;
@@ -39,7 +39,7 @@ async function setUp() {
   const group = () => view.getChildren().find(({ kind }) => kind === 'approvals');
   /** The pending calls, once there are `count`. */
   const waiting = async (count: number): Promise<SessionNode[]> => {
-    await expect.poll(() => approvals.pending.length).toBe(count);
+    await expect.poll(() => approvals.value.length).toBe(count);
     const node = group();
     return node ? view.getChildren(node) : [];
   };

@@ -3,7 +3,10 @@ import { RoleTargets } from '../../../src/aws/credentials/recent-roles.ts';
 import { findSsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { writeToken } from '../../../src/aws/sso/token-cache.ts';
 import { IdentitiesModel } from '../../../src/extension/models/identities-model.ts';
-import type { CredentialNode } from '../../../src/extension/models/profiles-model.ts';
+import {
+  type CredentialNode,
+  ProfilesModel,
+} from '../../../src/extension/models/profiles-model.ts';
 import { CredentialsView } from '../../../src/extension/views/credentials-view.ts';
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 import { start, statelessMcp } from '../../local/harness.ts';
@@ -32,8 +35,9 @@ async function setUp(config: string, env: Record<string, string> = {}) {
   const home = await CredentialHome.make({ config, credentials: keys('work', USER) });
   const all = { ...home.env, ...env };
   const identities = new IdentitiesModel(() => all);
-  const view = new CredentialsView({ env: () => all, identities, onShow: () => undefined });
-  onTestFinished(() => view.dispose());
+  const profiles = new ProfilesModel(() => all);
+  const view = new CredentialsView({ profiles, identities, onShow: () => undefined });
+  for (const one of [profiles, view]) onTestFinished(() => one.dispose());
   const told = async (node?: CredentialNode) =>
     (await view.getChildren(node)).map((child) => {
       const { label, description, contextValue } = view.getTreeItem(child);

@@ -30,10 +30,10 @@ async function setUp() {
     onFailure: () => undefined,
   });
   const sessionsModel = new SessionsModel(env);
-  const watch = new ActivityModel(env, 50);
-  const view = new ActivityView(sessionsModel, watch);
+  const activity = new ActivityModel(sessionsModel, env, 50);
+  const view = new ActivityView(activity);
   onTestFinished(() => audit.close());
-  for (const one of [sessionsModel, watch, view]) onTestFinished(() => one.dispose());
+  for (const one of [sessionsModel, activity, view]) onTestFinished(() => one.dispose());
   const labels = async () =>
     (await view.getChildren()).map((entry) => view.getTreeItem(entry).label);
   const verify = async () => {
@@ -118,14 +118,14 @@ describe('the replay log', () => {
     const recorded = new EventEmitter<object>();
     const { event } = new EventEmitter<object>();
     const journal = {
-      snapshot: { entries: [], problems: [] },
+      value: { entries: [], problems: [] },
       onDidRecord: recorded.event,
       onDidChange: event,
       sessions: async () => ({ folder }),
     };
-    const audit = { onDidAudit: event, look: async () => undefined };
-    const view = new ActivityView(journal as never, audit as never);
-    onTestFinished(() => view.dispose());
+    const activity = new ActivityModel(journal as never, () => ({ AGENTCORE_STATE_DIR: folder }));
+    const view = new ActivityView(activity);
+    for (const one of [activity, view]) onTestFinished(() => one.dispose());
     const record = (message: string) =>
       ({ type: 'error', at: new Date().toISOString(), level: 'error', message }) as const;
     const [first, second] = [record('first'), record('second')];

@@ -8,20 +8,20 @@ import { EventEmitter } from '../vscode-stub.ts';
 function setUp() {
   const journal = {
     changed: new EventEmitter<SessionsSnapshot>(),
-    snapshot: { entries: [], problems: [], at: 0 } as SessionsSnapshot,
+    value: { entries: [], problems: [] } as SessionsSnapshot,
     onDidChange: (listener: (snapshot: SessionsSnapshot) => void) =>
       journal.changed.event(listener),
     refresh: async () => undefined,
   };
-  const approvals = { pending: [], onDidChange: new EventEmitter<void>().event };
+  const approvals = { value: [], onDidChange: new EventEmitter<void>().event };
   const view = new SessionsView(journal as never, approvals as never);
   onTestFinished(() => view.dispose());
   const told: unknown[] = [];
   view.onDidChangeTreeData((nodes) => told.push(nodes));
   const show = (...sessions: readonly { readonly id: string; readonly age: number }[]) => {
     const entries = sessions.map((one) => ({ ...one, mayBill: true }));
-    journal.snapshot = { entries, problems: [], at: 0 } as never;
-    journal.changed.fire(journal.snapshot);
+    journal.value = { entries, problems: [] } as never;
+    journal.changed.fire(journal.value);
   };
   return { view, told, show };
 }

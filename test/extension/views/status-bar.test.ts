@@ -20,9 +20,9 @@ function setUp(age: number, endpoint = 'https://bedrock-agentcore.us-east-1.amaz
   const changed = new EventEmitter<SessionsSnapshot>();
   const costs = { cost: COST, costToCome: COST };
   const entry = { id: 'a', mayBill: true, age, ...costs, runtime: 'arn:x/y', endpoint };
-  const snapshot = { entries: [entry], problems: [], at: 0 } as never;
-  const status = new BillingStatusBar({ onDidChange: changed.event, snapshot } as never);
-  changed.fire(snapshot);
+  const value = { entries: [entry], problems: [] } as never;
+  const status = new BillingStatusBar({ onDidChange: changed.event, value } as never);
+  changed.fire(value);
   return status;
 }
 
