@@ -171,7 +171,8 @@ export const window = {
     window.said.push(sentence);
     return buttons.find(({ title }) => title === window.pressed);
   },
-  withProgress: async <T>(_: object, work: () => Promise<T>) => work(),
+  withProgress: async <T>(_: object, work: (progress: object, token: object) => Promise<T>) =>
+    work({ report: () => undefined }, { onCancellationRequested: () => undefined }),
   /** The lines sent to terminals. */
   sent: [] as string[],
   createTerminal: () => ({
@@ -285,6 +286,10 @@ export const languages = {
 export const commands = {
   handlers: new Map<string, (...args: unknown[]) => unknown>(),
   run: [] as (readonly unknown[])[],
+  registerCommand: (id: string, run: (...args: unknown[]) => unknown) => {
+    commands.handlers.set(id, run);
+    return { dispose: () => void commands.handlers.delete(id) };
+  },
   executeCommand: async (id: string, ...args: unknown[]) => {
     commands.run.push([id, ...args]);
     return commands.handlers.get(id)?.(...args);
