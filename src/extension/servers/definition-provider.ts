@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { Debouncer } from '../../base/async.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { RuntimeStore } from '../settings/runtime-store.ts';
 import {
@@ -35,9 +36,9 @@ export class McpDefinitionProvider
   readonly #shared: () => ServerEnvironment;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #prepared = new vscode.EventEmitter<Prepared>();
+  readonly #debouncer = new Debouncer(() => this.#tell(), DEBOUNCE_MS);
   readonly #subscriptions: readonly vscode.Disposable[];
   #snapshot: Snapshot;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
     readonly store: RuntimeStore;
@@ -53,9 +54,9 @@ export class McpDefinitionProvider
     this.#shared = options.shared;
     this.#snapshot = this.#take();
     this.#subscriptions = [
-      this.#store.onDidChange(() => this.#settle()),
+      this.#store.onDidChange(() => this.#debouncer.restart()),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('agentcore.aws')) this.#settle();
+        if (event.affectsConfiguration('agentcore.aws')) this.#debouncer.restart();
       }),
     ];
   }
@@ -101,7 +102,7 @@ export class McpDefinitionProvider
   }
 
   dispose(): void {
-    clearTimeout(this.#timer);
+    this.#debouncer.dispose();
     for (const subscription of this.#subscriptions) subscription.dispose();
     this.#changed.dispose();
     this.#prepared.dispose();
@@ -124,11 +125,6 @@ export class McpDefinitionProvider
 
   #getEnvironment(entry: RuntimeEntry): ServerEnvironment {
     return { ...createServerEnvironment(entry), ...this.#shared() };
-  }
-
-  #settle(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tell(), DEBOUNCE_MS);
   }
 
   /** Fires only if a definition has changed, because VS Code then stops running servers. */

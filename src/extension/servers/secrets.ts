@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
+import { sleep } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { Settings } from '../settings/contributions.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
@@ -214,7 +214,7 @@ const NAME = 'redaction-vault-key';
 const KEY_BYTES = 32;
 
 /** Milliseconds until a concurrent write of another window is visible. */
-const DEBOUNCE_MS = 200;
+const STORE_DELAY_MS = 200;
 
 /**
  * The key of the redaction vault. It is created on first use and stored only in VS Code's secret
@@ -243,7 +243,7 @@ export class VaultKey {
     const made = randomBytes(KEY_BYTES).toString('base64');
     await this.#storage.store(NAME, made);
     // If two windows create a key at the same time, both use the last stored one.
-    await delay(DEBOUNCE_MS);
+    await sleep(STORE_DELAY_MS);
     return (await this.#storage.get(NAME)) ?? made;
   }
 }

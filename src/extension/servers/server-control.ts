@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { createCallStatement } from '../../aws/iam/access-denied.ts';
+import { sleep, waitUntil, waitUntilSettled, withAbort } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import { ErrorCode } from '../../mcp/message.ts';
 import type { ServersModel } from '../models/servers-model.ts';
@@ -92,7 +92,11 @@ export class ServerController {
     requireMcp();
     await this.#running.refresh();
     if (this.#running.hasAnswered(name)) return;
-    await resolveOnAbort(this.#start(name, new Set()), signal);
+    const start = this.#start(name, new Set());
+    if (!signal) return start;
+    await withAbort(start, signal).catch((thrown) => {
+      if (!signal.aborted) throw thrown;
+    });
   }
 
   /**
@@ -151,7 +155,7 @@ export class ServerController {
     try {
       await this.restart(name, async () => {
         await change();
-        await Promise.race([told, delay(this.#timeoutsMs.told)]);
+        await waitUntilSettled(told, this.#timeoutsMs.told);
       });
     } finally {
       subscription.dispose();
@@ -181,16 +185,18 @@ export class ServerController {
       if (event.name === name) prepared = event.outcome;
     });
     try {
-      const deadline = Date.now() + this.#timeoutsMs.known;
-      while (!runs() && prepared === undefined) {
-        if (Date.now() >= deadline) throw createNotStartedError(name);
+      const isBegun = () => runs() || prepared !== undefined;
+      const request = async () => {
+        if (isBegun()) return true;
         await this.#requestStart(name).catch((thrown) => {
           // The preparation has already shown this error.
           if (prepared !== 'failed') throw thrown;
         });
         await this.#running.refresh();
-        if (!runs() && prepared === undefined) await delay(this.#timeoutsMs.again);
-      }
+        return isBegun();
+      };
+      const { again: intervalMs, known: timeoutMs } = this.#timeoutsMs;
+      if (!(await waitUntil(request, { intervalMs, timeoutMs }))) throw createNotStartedError(name);
     } finally {
       subscription.dispose();
     }
@@ -257,34 +263,19 @@ export class ServerController {
       waitForLiveTools: true,
     });
     try {
-      await Promise.race([
-        command,
-        delay(this.#timeoutsMs.started, undefined, { signal: ending.signal, ref: false }),
-      ]);
+      await Promise.race([command, sleep(this.#timeoutsMs.started, ending.signal)]);
     } finally {
       ending.abort();
     }
   }
 
-  async #waitUntil(isSo: () => boolean, within: number): Promise<boolean> {
-    const deadline = Date.now() + within;
-    for (;;) {
+  #waitUntil(isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
+    const check = async () => {
       await this.#running.refresh();
-      if (isSo()) return true;
-      if (Date.now() >= deadline) return false;
-      await delay(POLL_INTERVAL_MS);
-    }
+      return isTrue();
+    };
+    return waitUntil(check, { intervalMs: POLL_INTERVAL_MS, timeoutMs });
   }
-}
-
-function resolveOnAbort(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const leave = () => resolve();
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }
 
 function createNotStartedError(name: string): AgentCoreError {

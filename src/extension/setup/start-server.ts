@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
+import { waitUntil } from '../../base/async.ts';
 import type { ServerController } from '../servers/server-control.ts';
 import { Commands } from '../settings/contributions.ts';
 
@@ -35,15 +35,12 @@ export async function startServerAndShowTools(
     async (progress, token) => {
       token.onCancellationRequested(() => ending.abort());
       // `start` has its own timeout, because the user may have to sign in.
-      await servers.start(name, ending.signal).catch((thrown) => {
-        if (!ending.signal.aborted) throw thrown;
-      });
+      await servers.start(name, ending.signal);
       // The new tools cannot be distinguished from the old ones, so do not wait for them.
       if (!isNew && !known) return [];
-      const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
       const onFound = (found: readonly string[]) =>
         progress.report({ message: formatToolCount(found.length) });
-      return waitForTools({ before, known, signal, onFound });
+      return waitForTools({ before, known, signal: ending.signal, onFound });
     },
   );
   if (ending.signal.aborted) return;
@@ -54,7 +51,7 @@ export async function startServerAndShowTools(
 /**
  * Waits until the tools of the window include those of the server.
  *
- * @returns `undefined` if the signal aborts first.
+ * @returns `undefined` if the signal aborts or the time is over first.
  */
 export async function waitForTools(options: {
   readonly before: ReadonlySet<string>;
@@ -75,21 +72,20 @@ export async function waitForTools(options: {
   // A server without tools adds none.
   if (known?.length === 0) return known;
   let found: readonly string[] = [];
-  for (;;) {
-    const now = findServerTools(names(), before, known);
-    if (now.length > 0) onFound(known ?? now);
+  const isComplete = () => {
+    const previous = found;
+    found = findServerTools(names(), before, known);
+    if (found.length > 0) onFound(known ?? found);
     // If the tool names are unknown, the list counts as complete when two polls return the same
     // number.
-    if (known ? now.length > 0 : now.length > 0 && now.length === found.length) {
-      return known ?? now;
-    }
-    found = now;
-    try {
-      await delay(every, undefined, { signal });
-    } catch {
-      return undefined;
-    }
-  }
+    return found.length > 0 && (known !== undefined || found.length === previous.length);
+  };
+  const timing = { intervalMs: every, timeoutMs: START_TIMEOUT_MS, signal };
+  const isThere = await waitUntil(isComplete, timing).catch((thrown) => {
+    if (signal.aborted) return false;
+    throw thrown;
+  });
+  return isThere ? (known ?? found) : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { LoginPrompts, SignInCode, SsoChoice, SsoSession } from '../../aws/sso/sso-session.ts';
+import { withAbort } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import type { WorkspaceCommand } from '../../base/exec.ts';
 import { UserCancelledError } from '../servers/preparation.ts';
@@ -31,12 +32,11 @@ export async function signIn(
   },
 ): Promise<Date | undefined> {
   const { env, signal, force } = options;
-  const [{ login }, { findSsoSession, formatSsoSessionName }, { openNetwork }] =
-    await Promise.all([
-      import('../../aws/sso/login.ts'),
-      import('../../aws/sso/sso-session.ts'),
-      import('../../aws/endpoints.ts'),
-    ]);
+  const [{ login }, { findSsoSession, formatSsoSessionName }, { openNetwork }] = await Promise.all([
+    import('../../aws/sso/login.ts'),
+    import('../../aws/sso/sso-session.ts'),
+    import('../../aws/endpoints.ts'),
+  ]);
   const session = 'session' in choice ? choice.session : await findSsoSession(choice, env);
   return vscode.window.withProgress(
     {
@@ -113,7 +113,7 @@ export class WindowPrompts implements CredentialPrompts {
   }
 }
 
-/** Shows the page and code of a login, with a progress notification that the user can cancel. */
+/** Shows the page and code of a login, with a cancellable progress notification. */
 class WindowLoginPrompts implements LoginPrompts {
   readonly #progress: vscode.Progress<{ readonly message: string }>;
   readonly #cancel: () => void;
@@ -170,14 +170,11 @@ function toCancellationSource(signal: AbortSignal): vscode.CancellationTokenSour
 }
 
 /** VS Code cannot close a notification. An abort only ends the wait for it. */
-async function resolveOnAbort<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
-  if (signal.aborted) return undefined;
-  return Promise.race([
-    answer,
-    new Promise<undefined>((resolve) => {
-      signal.addEventListener('abort', () => resolve(undefined), { once: true });
-    }),
-  ]);
+function resolveOnAbort<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
+  return withAbort(Promise.resolve(answer), signal).catch((thrown) => {
+    if (signal.aborted) return undefined;
+    throw thrown;
+  });
 }
 
 /**
@@ -194,12 +191,11 @@ export async function openAwsLogin(
   env: Environment,
   confirm: (command: WorkspaceCommand) => Promise<boolean>,
 ): Promise<boolean> {
-  const [{ getProfileKind }, { readProfileFiles }, { quoteForShell }] =
-    await Promise.all([
-      import('../../aws/credentials/profiles.ts'),
-      import('../../aws/shared-config.ts'),
-      import('../../aws/credentials/errors.ts'),
-    ]);
+  const [{ getProfileKind }, { readProfileFiles }, { quoteForShell }] = await Promise.all([
+    import('../../aws/credentials/profiles.ts'),
+    import('../../aws/shared-config.ts'),
+    import('../../aws/credentials/errors.ts'),
+  ]);
   if (getProfileKind(profile, await readProfileFiles(env)) !== 'login') return false;
   const command = `aws login --profile ${quoteForShell(profile)}`;
   const files = await readWorkspaceFiles();
