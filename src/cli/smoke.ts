@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import { escapeControls, escapeLines } from '../base/logger.ts';
-import { ProxyTransport } from '../client/proxy-client.ts';
+import { STEP_TIMEOUT_MS } from '../client/proxy-client.ts';
 import {
   type NamedTool,
   SmokeTest,
@@ -45,9 +42,6 @@ const EXIT_CODES: Readonly<Record<StepName, number>> = {
   stop: 16,
 };
 
-/** Default timeout of a step. Without warm capacity, a microVM starts in about 20 seconds. */
-const TIMEOUT_SECONDS = 60;
-
 /** Maximum lines of the proxy's stderr to print after a failure. */
 const MAX_LINES = 10;
 
@@ -72,12 +66,10 @@ export async function runSmoke(
   if (args !== undefined && tool === undefined) {
     throw new AgentCoreError('usage', '--args are the arguments of a tool: name it by --tool');
   }
-  const transport = new ProxyTransport(resolveProxyPath(), proxyEnv);
   const test = new SmokeTest({
-    transport,
-    version: packageJson.version,
+    env: proxyEnv,
     protocol: options.protocol,
-    timeout: (options.timeout ?? TIMEOUT_SECONDS) * 1000,
+    timeout: options.timeout === undefined ? STEP_TIMEOUT_MS : options.timeout * 1000,
     call: tool === undefined ? undefined : { name: tool, args: readArguments('--args', args) },
     show: {
       sample: readNamedTool('--sample', sample),
@@ -100,8 +92,7 @@ export async function runSmoke(
     streams.stdout.write(`Failed: ${failed.join(', ')} (exit code ${code})\n`);
   }
   if (code > 0)
-    for (const line of getLastLines(transport.stderr))
-      streams.stderr.write(`${escapeControls(line)}\n`);
+    for (const line of getLastLines(test.stderr)) streams.stderr.write(`${escapeControls(line)}\n`);
   return code;
 }
 
@@ -112,18 +103,6 @@ function createSmokeEnvironment({ runtime }: SmokeOptions, env: Environment): No
     // Warnings must be visible, for example if a session could not be stopped.
     LOG_LEVEL: VERBOSE_LEVELS.test(env.LOG_LEVEL ?? '') ? env.LOG_LEVEL : 'warning',
   };
-}
-
-/**
- * `proxy.js` is in the same directory or, from a chunk, one directory up. From source, it is in
- * `dist`.
- */
-function resolveProxyPath(): string {
-  const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  const found = paths.find((path) => existsSync(path));
-  if (found) return found;
-  throw new AgentCoreError('config', `The proxy's program is not there: ${paths.join(', ')}`);
 }
 
 function readNamedTool(option: string, text: string | undefined): NamedTool | undefined {

@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   Client,
+  type ClientOptions,
   type JSONRPCMessage,
   ReadBuffer,
+  type RequestOptions,
   serializeMessage,
   type Transport,
 } from '@modelcontextprotocol/client';
@@ -17,8 +19,8 @@ import type { JsonObject } from '../mcp/message.ts';
 import { readPages } from '../mcp/protocol.ts';
 import { readProxySettings } from '../programs/proxy-settings.ts';
 
-// An MCP client for the proxy: the transport that runs the proxy, and the list of a runtime's
-// tools.
+// An MCP client for the proxy: the transport that runs the proxy, the client over it, and the list
+// of a runtime's tools.
 
 /**
  * Milliseconds until the proxy is killed. If the proxy still stops its session, it exits within
@@ -33,7 +35,7 @@ const STDERR_LIMIT = 16_384;
  * Runs the proxy in a child process, as a client does. Unlike the transport of the MCP SDK, it
  * waits for the exit of the proxy and reports its outcome.
  */
-export class ProxyTransport implements Transport {
+class ProxyTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: <T extends JSONRPCMessage>(message: T) => void;
@@ -104,8 +106,8 @@ export class ProxyTransport implements Transport {
     this.#child?.stdin?.end();
     const fault = await withTimeout(this.#exited, EXIT_TIMEOUT_MS, () => {
       this.#child?.kill('SIGKILL');
-      const sentence = `The proxy was not gone after ${EXIT_TIMEOUT_MS / 1000} s and was killed`;
-      return new AgentCoreError('shutdown', sentence);
+      const reason = `The proxy was not gone after ${EXIT_TIMEOUT_MS / 1000} s and was killed`;
+      return new AgentCoreError('shutdown', reason);
     });
     if (fault) throw new AgentCoreError('shutdown', fault);
   }
@@ -126,8 +128,65 @@ export class ProxyTransport implements Transport {
   }
 }
 
+/** The program and the client information of a {@link ProxyClient}. */
+interface ProxyClientOptions extends ClientOptions {
+  /** The client's name in `initialize`. */
+  readonly name: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Path of `proxy.js`. Default: next to this program. */
+  readonly program?: string;
+}
+
+/** An MCP client whose server is the proxy, in a child process. */
+export class ProxyClient extends Client {
+  readonly #proxy: ProxyTransport;
+  /** Rejects with the proxy's stderr if the proxy exits by itself. */
+  readonly #exit: Promise<never>;
+
+  constructor({ name, env, program = resolveProxyPath(), ...options }: ProxyClientOptions) {
+    super({ name, version: packageJson.version }, options);
+    const proxy = new ProxyTransport(program, env);
+    this.#proxy = proxy;
+    // Before `connect`, because the client then calls this `onclose` handler too. A later one would
+    // replace the client's handler.
+    this.#exit = new Promise((_, reject) => {
+      proxy.onclose = () => {
+        // If the client gives up, it first ends the proxy and then throws the reason.
+        if (proxy.isEnding) return;
+        const reason = proxy.stderr.trim() || 'The proxy ended before it answered';
+        reject(new AgentCoreError('connection', reason));
+      };
+    });
+    this.#exit.catch(() => undefined);
+  }
+
+  /** The last part of the proxy's stderr. */
+  get stderr(): string {
+    return this.#proxy.stderr;
+  }
+
+  /**
+   * Starts the proxy, and initializes.
+   *
+   * @throws {AgentCoreError} `connection`, with the proxy's stderr, if the proxy exits.
+   */
+  start(options: RequestOptions): Promise<void> {
+    return this.untilExit(this.connect(this.#proxy, options));
+  }
+
+  /** Rejects with the proxy's stderr if the proxy exits before the work is done. */
+  untilExit<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#exit]);
+  }
+
+  /** Ends the proxy as {@link ProxyTransport.end} does. */
+  end(): Promise<void> {
+    return this.#proxy.end();
+  }
+}
+
 /** Milliseconds. Without warm capacity, a microVM starts in about 20 seconds. */
-const LIST_TOOLS_TIMEOUT_MS = 60_000;
+export const STEP_TIMEOUT_MS = 60_000;
 
 /**
  * Lists the tools of a runtime through the proxy. Ignores the policies of `AGENTCORE_POLICY`,
@@ -145,11 +204,10 @@ export async function listTools(
   const proxyEnv = { ...rest, ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }) };
   // Validate first, so invalid settings are not reported as an exit of the proxy.
   readProxySettings(proxyEnv);
-  const transport = new ProxyTransport(resolveProxyPath(), proxyEnv);
-  const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
-  const options = { timeout: LIST_TOOLS_TIMEOUT_MS };
+  const client = new ProxyClient({ name: 'agentcore-mcp', env: proxyEnv });
+  const options = { timeout: STEP_TIMEOUT_MS };
   try {
-    await client.connect(transport, options);
+    await client.start(options);
     const tools: JsonObject[] = [];
     const read = (cursor: string | undefined) =>
       client.request(
@@ -161,7 +219,7 @@ export async function listTools(
     }
     return tools;
   } catch (cause) {
-    const said = transport.stderr.trim() || getErrorMessage(cause);
+    const said = client.stderr.trim() || getErrorMessage(cause);
     throw new AgentCoreError('connection', `Could not list the tools: ${said}`, { cause });
   } finally {
     await client.close();

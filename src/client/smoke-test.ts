@@ -1,7 +1,7 @@
-import { Client, type Tool } from '@modelcontextprotocol/client';
+import type { Tool } from '@modelcontextprotocol/client';
 import { withTimeout } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
-import type { ProxyTransport } from './proxy-client.ts';
+import { ProxyClient } from './proxy-client.ts';
 
 // The smoke test: each kind of client operation against a server, with sample arguments from the
 // tools' schemas.
@@ -17,8 +17,8 @@ export interface StepOutcome {
 }
 
 interface SmokeTestOptions {
-  readonly transport: ProxyTransport;
-  readonly version: string;
+  /** The environment of the proxy. */
+  readonly env: NodeJS.ProcessEnv;
   /** Required MCP revision. If absent, the revisions with a handshake, up to 2025-11-25. */
   readonly protocol: string | undefined;
   /** Timeout of each step in milliseconds. */
@@ -57,21 +57,25 @@ class Skip {
  */
 export class SmokeTest {
   readonly #options: SmokeTestOptions;
-  readonly #client: Client;
+  readonly #client: ProxyClient;
   /** Number of sampling requests, elicitations and progress notifications so far. */
   readonly #seen: Record<SampleBehavior, number> = { sample: 0, elicit: 0, progress: 0 };
   #tools: readonly Tool[] | undefined;
 
   constructor(options: SmokeTestOptions) {
     this.#options = options;
-    this.#client = new Client(
-      { name: 'agentcore-mcp-smoke', version: options.version },
-      {
-        capabilities: { sampling: {}, elicitation: { form: {} }, roots: {} },
-        ...(options.protocol && { versionNegotiation: { mode: { pin: options.protocol } } }),
-      },
-    );
+    this.#client = new ProxyClient({
+      name: 'agentcore-mcp-smoke',
+      env: options.env,
+      capabilities: { sampling: {}, elicitation: { form: {} }, roots: {} },
+      ...(options.protocol && { versionNegotiation: { mode: { pin: options.protocol } } }),
+    });
     this.#answerTheServer();
+  }
+
+  /** The last part of the proxy's stderr. */
+  get stderr(): string {
+    return this.#client.stderr;
   }
 
   /** Runs the steps. The last step always runs. It stops the session of the first one. */
@@ -106,31 +110,19 @@ export class SmokeTest {
   }
 
   /**
-   * Rejects after the timeout. `stop` has none here, because {@link ProxyTransport.end} has its
-   * own.
+   * Rejects after the timeout. `stop` has none here, because {@link ProxyClient.end} has its own.
    */
-  async #within<T>(work: Promise<T>, step: StepName): Promise<T> {
+  #within<T>(work: Promise<T>, step: StepName): Promise<T> {
     if (step === 'stop') return work;
     const { timeout } = this.#options;
-    return withTimeout(
-      work,
-      timeout,
-      () => new AgentCoreError('timeout', `No answer within ${timeout / 1000} s`),
-    );
+    const reason = `No answer within ${timeout / 1000} s`;
+    return withTimeout(work, timeout, () => new AgentCoreError('timeout', reason));
   }
 
   async #initialize(): Promise<string> {
-    const { transport, timeout, protocol } = this.#options;
-    const early = new Promise<never>((_, reject) => {
-      transport.onclose = () => {
-        // If the client gives up, it first ends the proxy and then throws the reason.
-        if (transport.isEnding) return;
-        const said = transport.stderr.trim();
-        reject(new AgentCoreError('connection', said || 'The proxy ended'));
-      };
-    });
+    const { timeout, protocol } = this.#options;
     try {
-      await Promise.race([this.#client.connect(transport, { timeout }), early]);
+      await this.#client.start({ timeout });
     } catch (cause) {
       const isNewer = !protocol && (cause as { readonly code?: unknown }).code === NO_SUCH_REVISION;
       if (!isNewer) throw cause;
@@ -201,11 +193,10 @@ export class SmokeTest {
   }
 
   async #stop(): Promise<string> {
-    const { transport, leavesSession } = this.#options;
-    await transport.end();
-    const [notStopped] = NOT_STOPPED.exec(transport.stderr) ?? [];
+    await this.#client.end();
+    const [notStopped] = NOT_STOPPED.exec(this.stderr) ?? [];
     if (notStopped) throw new AgentCoreError('upstream', notStopped);
-    return leavesSession
+    return this.#options.leavesSession
       ? 'the proxy has ended; its session goes on, as RUNTIME_SESSION_MODE says'
       : 'the proxy has stopped its session and ended';
   }

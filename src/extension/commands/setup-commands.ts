@@ -139,7 +139,7 @@ export function registerSetup(
   };
   const setup = {
     ...parts,
-    check: { proxy, version, startVariables },
+    check: { proxy, startVariables },
     discovery: createWindowDiscovery(env),
   };
   registerSetupCommands(commands, setup);

@@ -45,7 +45,7 @@ interface Findings {
   readonly missing?: Statement | undefined;
   /** The profile whose login is missing. */
   readonly login?: string | undefined;
-  /** A workspace command that needs the user's confirmation. */
+  /** A workspace command without the user's confirmation. */
   readonly unconfirmed?: WorkspaceCommand | undefined;
   readonly isDone: boolean;
 }
@@ -128,9 +128,9 @@ async function runChecks(
       ...(await check.startVariables(entry)),
       ...(draft.clientSecret && { AGENTCORE_OAUTH_CLIENT_SECRET: draft.clientSecret }),
     };
-    const { proxy, version } = check;
+    const { proxy } = check;
     const { probeInvoke } = await import('./invoke-probe.ts');
-    const outcome = await probeInvoke({ proxy, version, env, variables, signal });
+    const outcome = await probeInvoke({ proxy, env, variables, signal });
     if (outcome.kind === 'answered') {
       tell({ server: outcome.server, tools: outcome.tools, isDone: true });
     } else {
@@ -274,11 +274,10 @@ export async function findCaller(
   },
 ): Promise<Caller> {
   const { env, prompts, onBefore } = options;
-  const [{ describeMismatches, getCallerIdentity }, { openNetwork }] =
-    await Promise.all([
-      import('../../aws/credentials/caller-identity.ts'),
-      import('../../aws/endpoints.ts'),
-    ]);
+  const [{ describeMismatches, getCallerIdentity }, { openNetwork }] = await Promise.all([
+    import('../../aws/credentials/caller-identity.ts'),
+    import('../../aws/endpoints.ts'),
+  ]);
   const profile = entry.profile ?? getEnvironmentProfile(env);
   const network = await openNetwork(profile, env);
   const identify = async (role: RuntimeEntry['role']) =>

@@ -1,13 +1,13 @@
-import { Client } from '@modelcontextprotocol/client';
 import {
   createCallStatement,
   createMissingStatements,
   parseDenial,
 } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policies.ts';
+import { withAbort } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
-import { ProxyTransport } from '../../client/proxy-client.ts';
+import { ProxyClient, STEP_TIMEOUT_MS } from '../../client/proxy-client.ts';
 import type { ServerEnvironment } from '../settings/server-environment.ts';
 
 /** The outcome of a test call to a runtime or gateway. */
@@ -28,46 +28,39 @@ type ProbeOutcome =
     };
 
 /**
- * Timeout of each step in milliseconds. Without warm capacity, a microVM starts in about 20
- * seconds.
- */
-const STEP_TIMEOUT_MS = 60_000;
-
-/**
  * Calls a runtime or gateway as an MCP client: runs the proxy as a child process, initializes, and
  * lists the tools. Stops the session afterwards.
  */
 export async function probeInvoke(options: {
   /** The path of `proxy.js`. */
   readonly proxy: string;
-  readonly version: string;
   /** The environment of the window. `variables` are those of the entry and its start. */
   readonly env: Environment;
   readonly variables: ServerEnvironment;
   readonly signal: AbortSignal;
 }): Promise<ProbeOutcome> {
-  const { proxy, version, env, variables, signal } = options;
-  const transport = new ProxyTransport(proxy, probeEnvironment(env, variables));
-  const client = new Client({ name: 'agentcore-setup', version });
+  const { proxy, env, variables, signal } = options;
+  const client = new ProxyClient({
+    name: 'agentcore-setup',
+    program: proxy,
+    env: probeEnvironment(env, variables),
+  });
   const request = { timeout: STEP_TIMEOUT_MS, signal };
-  // Before `connect`, because the client then calls this `onclose` handler too. A later one would
-  // replace the client's handler.
-  const over = Promise.race([waitForExit(transport), waitForAbort(signal)]);
-  over.catch(() => undefined);
+  const list = async () => {
+    await client.start(request);
+    return client.getServerCapabilities()?.tools
+      ? (await client.listTools(undefined, request)).tools.map(({ name }) => name)
+      : [];
+  };
   try {
-    await Promise.race([client.connect(transport, request), over]);
-    const list = async () =>
-      client.getServerCapabilities()?.tools
-        ? (await client.listTools(undefined, request)).tools.map(({ name }) => name)
-        : [];
-    const tools = await Promise.race([list(), over]);
-    const { name = '', version: serverVersion = '' } = client.getServerVersion() ?? {};
-    return { kind: 'answered', server: `${name} ${serverVersion}`.trim(), tools };
+    const tools = await withAbort(client.untilExit(list()), signal);
+    const { name = '', version = '' } = client.getServerVersion() ?? {};
+    return { kind: 'answered', server: `${name} ${version}`.trim(), tools };
   } catch (thrown) {
     const reason = getLastLine(getErrorMessage(thrown));
     return { kind: 'failed', reason, missing: findMissingStatement(reason, variables) };
   } finally {
-    await transport.close();
+    await client.end().catch(() => undefined);
   }
 }
 
@@ -102,22 +95,6 @@ function findMissingStatement(
   const told = parsed && createMissingStatements([parsed])[0];
   if (told || !arn || auth || !DENIED.test(reason)) return told;
   return createCallStatement(arn, qualifier ?? undefined);
-}
-
-function waitForExit(transport: { onclose?: () => void; readonly stderr: string }): Promise<never> {
-  return new Promise((_, reject) => {
-    transport.onclose = () => {
-      reject(new Error(transport.stderr.trim() || 'The proxy ended before it answered'));
-    };
-  });
-}
-
-function waitForAbort(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const end = () => reject(signal.reason);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
 }
 
 /** Returns the last line of a program's output. It contains the reason of the exit. */

@@ -15,7 +15,6 @@ import { signIn } from '../ui/sign-in.ts';
 export interface CheckContext {
   /** The path of `proxy.js`. */
   readonly proxy: string;
-  readonly version: string;
   /** Returns the variables for a start: the network settings, and the stored client secret. */
   readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
 }

@@ -301,8 +301,9 @@ function formatScope({ profile, region }: DiscoveryScope): string {
 async function handleProblem(problem: Problem, setup: SetupContext): Promise<string | undefined> {
   const { denial, kind, place, unconfirmed } = problem;
   if (denial) {
-    const { createMissingStatements, formatStatement } =
-      await import('../../aws/iam/access-denied.ts');
+    const { createMissingStatements, formatStatement } = await import(
+      '../../aws/iam/access-denied.ts'
+    );
     const [statement] = createMissingStatements([denial]);
     if (!statement) return problem.sentence;
     await vscode.env.clipboard.writeText(formatStatement(statement));

@@ -5,6 +5,7 @@ import {
   formatStatement,
   parseDenial,
 } from '../../aws/iam/access-denied.ts';
+import { isUnreached } from '../../aws/sdk-errors.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { findUnconfirmed, type WorkspaceCommand } from '../../base/exec.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
@@ -180,9 +181,6 @@ const MAX_REMEDIES = 3;
 /** Maximum depth in the chain of `Error.cause`. */
 const MAX_DEPTH = 6;
 
-const UNREACHED =
-  /^(ENOTFOUND|ECONNREFUSED|ECONNRESET|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|EPIPE|ERR_SSL_.*|UNABLE_TO_.*|.*CERT.*)$/;
-
 /**
  * Returns the remedies for an error, the most likely first.
  *
@@ -218,7 +216,7 @@ function* getErrorRemedies(thrown: unknown, entry: RuntimeEntry | undefined): Ge
   }
   if (typeof setting === 'string') yield { kind: 'openSetting', setting };
   else if (code === 'usage' || code === 'config') yield { kind: 'openSettings' };
-  if (isUnreached(thrown)) yield { kind: 'networkSettings' };
+  if (hasNetworkCause(thrown)) yield { kind: 'networkSettings' };
 }
 
 /** The missing policy statements as JSON, for the clipboard. */
@@ -250,12 +248,11 @@ function withEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): Ac
 }
 
 /** Whether the error or one of its causes is a network failure. */
-function isUnreached(thrown: unknown): boolean {
+function hasNetworkCause(thrown: unknown): boolean {
   if (thrown instanceof AgentCoreError && thrown.code === 'connection') return true;
   let at = thrown;
   for (let depth = 0; depth < MAX_DEPTH && at instanceof Error; depth += 1) {
-    if (UNREACHED.test(String((at as NodeJS.ErrnoException).code ?? ''))) return true;
-    if (at.name === 'TimeoutError') return true;
+    if (isUnreached(at)) return true;
     at = at.cause;
   }
   return false;

@@ -61,7 +61,6 @@ describe('the local AgentCore of a window', () => {
     });
     const outcome = await probeInvoke({
       proxy: resolve('dist/proxy.js'),
-      version: '1',
       env: env(),
       variables: variables ?? {},
       signal: AbortSignal.timeout(MAX_WAIT_MS),

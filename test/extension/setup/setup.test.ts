@@ -76,7 +76,7 @@ function ask(setup: SetupContext, choice: 'discovered' | 'arn') {
   return askForRuntime(setup, {
     choice,
     secrets: { has: async () => false } as never,
-    check: { proxy: resolve('dist/proxy.js'), version: '1', startVariables: async () => ({}) },
+    check: { proxy: resolve('dist/proxy.js'), startVariables: async () => ({}) },
   });
 }
 
