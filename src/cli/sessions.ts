@@ -178,7 +178,7 @@ function formatResult(result: StopResult): string {
   }
 }
 
-/** Milliseconds. Sessions that ended earlier are hidden. */
+/** Milliseconds. Sessions with an earlier end are hidden. */
 const RECENT = 24 * 3_600_000;
 
 /** Columns in the order of importance, because a narrow terminal cuts off the last ones. */

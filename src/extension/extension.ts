@@ -3,7 +3,7 @@ import type { WorkspaceCommand } from '../base/exec.ts';
 import { registerAuditCommands, registerReplayLogCommands } from './commands/activity-commands.ts';
 import { registerDiagnosticsCommands } from './commands/diagnostics-commands.ts';
 import { registerApprovals, registerPolicies } from './commands/policy-commands.ts';
-import { registerRuntimes } from './commands/profile-watcher.ts';
+import { registerRuntimes } from './commands/runtime-commands.ts';
 import { offerToStopOrphans, registerSessionCommands } from './commands/session-commands.ts';
 import { registerSetup } from './commands/setup-commands.ts';
 import { ActivityModel } from './models/activity-model.ts';
@@ -97,7 +97,7 @@ export function activate(context: vscode.ExtensionContext): void {
 
   commands.register(REVIEW_COMMAND, review);
   const { onDidChange: onDidConfirm } = consent;
-  const shown = { store, journal: sessionsModel, servers, running, env, review, onDidConfirm };
+  const shown = { store, sessionsModel, servers, running, env, review, onDidConfirm };
   registerRuntimes(context, { commands, ...shown });
   const approvals = new ApprovalsModel(env);
   const sessionsView = new SessionsView(sessionsModel, approvals);
@@ -106,8 +106,8 @@ export function activate(context: vscode.ExtensionContext): void {
   registerSessionCommands(commands, sessionsModel);
   registerAuditCommands(commands, env);
   registerPolicies(context, { commands, store, env, log });
-  registerDiagnosticsCommands(commands, { log, store, journal: sessionsModel, version });
-  const parts = { commands, store, servers, journal: sessionsModel, secrets, prompts, env };
+  registerDiagnosticsCommands(commands, { log, store, sessionsModel, version });
+  const parts = { commands, store, servers, sessionsModel, secrets, prompts, env };
   const steps = { windowStep, tokenStep };
   registerSetup(context, { ...parts, ...steps, review, proxy, version });
 

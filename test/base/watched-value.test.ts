@@ -36,7 +36,7 @@ describe('a watched value', () => {
   afterEach(() => void vi.useRealTimers());
 
   it('is loaded on request, and emits an event unless the loaded value is equal', async () => {
-    const { watched, events, subscription } = setUp();
+    const { watched, events } = setUp();
     expect(watched.value).toBe(0);
     expect(await watched.refresh()).toBe(1);
     await watched.refresh();

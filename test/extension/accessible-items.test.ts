@@ -5,7 +5,7 @@ import { createConfiguredNode, type RuntimeNode } from '../../src/extension/mode
 import { readEntry } from '../../src/extension/settings/runtime-entry.ts';
 import { ActivityView } from '../../src/extension/views/activity-view.ts';
 import { createCredentialItem } from '../../src/extension/views/credentials-view.ts';
-import { createRuntimeItem } from '../../src/extension/views/runtime-tree-items.ts';
+import { createRuntimeItem } from '../../src/extension/views/runtimes-view.ts';
 import {
   createApprovalItem,
   createApprovalsItem,

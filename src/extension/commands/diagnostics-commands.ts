@@ -14,11 +14,11 @@ export function registerDiagnosticsCommands(
   parts: {
     readonly log: LogChannel;
     readonly store: RuntimeStore;
-    readonly journal: SessionsModel;
+    readonly sessionsModel: SessionsModel;
     readonly version: string;
   },
 ): void {
-  const { log, store, journal: sessionsModel, version } = parts;
+  const { log, store, sessionsModel, version } = parts;
   commands.register(Commands.showLogs, () => log.show());
   commands.register(Commands.copyDiagnostics, async () => {
     const { entries } = await sessionsModel.refresh();

@@ -43,12 +43,9 @@ export function registerInstallForOtherClient(
     const targets = await findTargets(globalStorage);
     const { target, how } = await runWizard(createInstallSteps(entry, targets), {});
     if (!target) return;
-    const {
-      needsSecret,
-      SECRET_VARIABLE,
-      createServerSnippet,
-      formatSnippet,
-    } = await import('./client-config.ts');
+    const { needsSecret, SECRET_VARIABLE, createServerSnippet, formatSnippet } = await import(
+      './client-config.ts'
+    );
     const { client, file, label } = target;
     const files = getAwsFiles();
     const snippet = createServerSnippet(client, entry, version, files);

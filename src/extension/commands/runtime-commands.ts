@@ -3,7 +3,14 @@ import * as vscode from 'vscode';
 import { parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
 import type { Problem } from '../../aws/discovery/model.ts';
 import { createMissingStatements, formatStatement } from '../../aws/iam/access-denied.ts';
+import type { Environment } from '../../base/environment.ts';
+import type { WorkspaceCommand } from '../../base/exec.ts';
+import { DiscoveryModel } from '../models/discovery-model.ts';
+import { IdentitiesModel } from '../models/identities-model.ts';
+import { ProfilesModel } from '../models/profiles-model.ts';
+import type { ServersModel } from '../models/servers-model.ts';
 import type { SessionsModel } from '../models/sessions-model.ts';
+import { McpAvailability, type ServerController } from '../servers/server-control.ts';
 import { Commands, Settings } from '../settings/contributions.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { RuntimeStore, WrittenEntry } from '../settings/runtime-store.ts';
@@ -16,17 +23,20 @@ import { createSetupContext, type SetupParts } from '../setup/setup-context.ts';
 import type { CommandRegistry } from '../ui/command-registry.ts';
 import { openSettings, type Remedy, showProblem } from '../ui/errors.ts';
 import { BACK } from '../ui/wizard.ts';
-import { SHOW_PROBLEM } from '../views/runtime-tree-items.ts';
-import type { RuntimesView } from '../views/runtimes-view.ts';
+import { CredentialsView } from '../views/credentials-view.ts';
+import { RuntimesView, SHOW_PROBLEM } from '../views/runtimes-view.ts';
 import { pickEntry, resolveCommandTarget } from './command-target.ts';
+import { registerCredentialCommands } from './credential-commands.ts';
+import { registerServerCommands } from './server-commands.ts';
 import { stop } from './session-commands.ts';
 
-// Commands on one runtime: change a field, remove it, and copy or open related data.
+// The views of runtimes and credentials, and commands on one runtime: change a field, remove it, and
+// copy or open related data.
 
 /** Registers the commands on one entry. */
 export function registerRuntimeCommands(
   commands: CommandRegistry,
-  parts: SetupParts & { readonly journal: SessionsModel },
+  parts: SetupParts & { readonly sessionsModel: SessionsModel },
 ): void {
   const { store, servers, env, prompts } = parts;
   const resolveEntry = async (item: unknown, isMeant?: (entry: RuntimeEntry) => boolean) =>
@@ -145,7 +155,7 @@ async function removeBroken(store: RuntimeStore, name: string): Promise<void> {
 
 async function removeEntry(
   entry: RuntimeEntry,
-  { store, journal: sessionsModel, secrets }: SetupParts & { readonly journal: SessionsModel },
+  { store, sessionsModel, secrets }: SetupParts & { readonly sessionsModel: SessionsModel },
 ): Promise<void> {
   const billing = async () =>
     (await sessionsModel.refresh()).entries.filter(
@@ -188,11 +198,9 @@ async function createPolicyText(
   entry: RuntimeEntry | undefined,
   caller: () => Promise<string>,
 ): Promise<string | undefined> {
-  const {
-    createProfilePolicy,
-    createRolePolicy,
-    createRoleTrustPolicy,
-  } = await import('./policy-documents.ts');
+  const { createProfilePolicy, createRolePolicy, createRoleTrustPolicy } = await import(
+    './policy-documents.ts'
+  );
   const role = entry?.role;
   const subject = { arn, qualifier: entry?.qualifier, role };
   if (!role) return formatJson(createProfilePolicy(subject));
@@ -295,13 +303,54 @@ export function findEntryOffset(text: string, name: string | undefined): number 
   return list + (found?.index ?? 0);
 }
 
-/** Registers the commands of the view "Runtimes". */
-export function registerRuntimesViewCommands(commands: CommandRegistry, view: RuntimesView): void {
-  commands.register(Commands.refreshRuntimes, () => view.refresh());
+/** Registers the views "Runtimes" and "Credentials" and their commands. */
+export function registerRuntimes(
+  context: Pick<vscode.ExtensionContext, 'subscriptions'>,
+  parts: {
+    readonly commands: CommandRegistry;
+    readonly store: RuntimeStore;
+    readonly sessionsModel: SessionsModel;
+    readonly servers: ServerController;
+    readonly running: ServersModel;
+    readonly env: () => Environment;
+    /** Shows a workspace command and prompts the user to allow it. */
+    readonly review: (command: WorkspaceCommand) => Promise<boolean>;
+    /** Fires when the user confirms a command, which may then run. */
+    readonly onDidConfirm: vscode.Event<void>;
+  },
+): void {
+  const { commands, store, running, env, review, onDidConfirm } = parts;
+  const identities = new IdentitiesModel(env);
+  const profiles = new ProfilesModel(env);
+  const discoveries = new DiscoveryModel(env);
+  const runtimes = new RuntimesView({ store, running, discoveries, identities, profiles, env });
+  const credentials = new CredentialsView({ profiles, identities });
+  registerServerCommands(commands, parts);
+  registerCredentialCommands(commands, { env, onChange: () => profiles.reset(), review });
+  commands.register(Commands.refreshRuntimes, () => runtimes.refresh());
   // Not awaited: the command returns before the user closes the message.
   commands.register(SHOW_PROBLEM, (problem: Problem) => {
     void showProblem(problem.sentence, getProblemRemedies(problem));
   });
+  const availability = new McpAvailability((sentence) => {
+    runtimes.message = sentence;
+  });
+  context.subscriptions.push(
+    profiles.onDidReset(() => {
+      identities.forget();
+      runtimes.reset();
+    }),
+    profiles.onDidChangeLogins(() => identities.forget()),
+    onDidConfirm(() => profiles.reset()),
+  );
+  context.subscriptions.push(
+    availability,
+    identities,
+    profiles,
+    discoveries,
+    runtimes,
+    credentials,
+  );
 }
 
 /** Returns the remedies for a discovery problem. */

@@ -9,7 +9,7 @@ import { Commands } from '../settings/contributions.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { RuntimeStore } from '../settings/runtime-store.ts';
 import type { CommandRegistry } from '../ui/command-registry.ts';
-import { formatEntryDescription } from '../views/runtime-tree-items.ts';
+import { formatEntryDescription } from '../views/runtimes-view.ts';
 import { stop as stopSessions } from './session-commands.ts';
 
 /** The argument of a command: a tree item or a name. */
@@ -22,10 +22,10 @@ export function registerServerCommands(
     readonly store: RuntimeStore;
     readonly servers: ServerController;
     readonly running: ServersModel;
-    readonly journal: SessionsModel;
+    readonly sessionsModel: SessionsModel;
   },
 ): void {
-  const { store, servers, running, journal: sessionsModel } = parts;
+  const { store, servers, running, sessionsModel } = parts;
   const isHere = ({ name }: RuntimeEntry) => running.getRunningPlace(name) === 'here';
 
   const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {

@@ -114,7 +114,7 @@ export function registerSetup(
     readonly commands: CommandRegistry;
     readonly store: RuntimeStore;
     readonly servers: ServerController;
-    readonly journal: SessionsModel;
+    readonly sessionsModel: SessionsModel;
     readonly secrets: ClientSecrets;
     readonly prompts: CredentialPrompts;
     readonly env: () => Environment;

@@ -12,7 +12,7 @@ import type { SessionsModel } from './sessions-model.ts';
 /** Maximum number of entries in memory. The oldest ones are dropped. */
 const MAX_ENTRIES = 10_000;
 
-/** Milliseconds. For this time, the journal can report a record that was already read. */
+/** Milliseconds. For this time after the read, the journal can report its records again. */
 const OVERLAP_MS = 60_000;
 
 /** Debounce in milliseconds, after a journal record or a change of the audit directory. */

@@ -102,17 +102,21 @@ export class IdentitiesModel implements vscode.Disposable {
   }
 
   async #find({ profile, role }: IdentityKey): Promise<Identity> {
-    const [{ getCallerIdentity }, { Network }, { readServiceSettings }] = await Promise.all(
-      [
-        import('../../aws/credentials/caller-identity.ts'),
-        import('../../http/network.ts'),
-        import('../../aws/endpoints.ts'),
-      ],
-    );
+    const [{ getCallerIdentity }, { Network }, { readServiceSettings }] = await Promise.all([
+      import('../../aws/credentials/caller-identity.ts'),
+      import('../../http/network.ts'),
+      import('../../aws/endpoints.ts'),
+    ]);
     const env = this.#env();
     const { region, caBundle } = await readServiceSettings('Bedrock AgentCore', profile, env);
     const network = new Network(env, caBundle);
-    return getCallerIdentity({ profile, region, assumeRole: role && toAssumeRole(role), env, network });
+    return getCallerIdentity({
+      profile,
+      region,
+      assumeRole: role && toAssumeRole(role),
+      env,
+      network,
+    });
   }
 
   #keep(of: IdentityKey, known: KnownIdentity): void {

@@ -1,3 +1,4 @@
+import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { Profile } from '../../aws/credentials/profiles.ts';
 import type { RoleTarget } from '../../aws/credentials/recent-roles.ts';
@@ -13,14 +14,74 @@ const DEBOUNCE_MS = 100;
 /** Poll interval for logins and countdowns in milliseconds, while the view is visible. */
 const POLL_INTERVAL_MS = 15_000;
 
-/** All sources of credentials on this machine. Each load emits an event, for countdowns. */
+/**
+ * All sources of credentials on this machine. Each load emits an event, for countdowns. Watches the
+ * shared AWS files and the SSO logins from the first {@link follow} on.
+ */
 export class ProfilesModel extends WatchedValue<readonly CredentialNode[]> {
+  readonly #env: () => Environment;
+  readonly #filesChanged = new vscode.EventEmitter<void>();
+  readonly #loginsChanged = new vscode.EventEmitter<void>();
+  readonly #subscription: vscode.Disposable;
+  #watching: AbortController | undefined;
+
   constructor(env: () => Environment) {
     super({
       initial: [],
       load: () => readOverview(env()),
       debounceMs: DEBOUNCE_MS,
       pollIntervalMs: () => POLL_INTERVAL_MS,
+    });
+    this.#env = env;
+    this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
+      if (!event.affectsConfiguration('agentcore.aws')) return;
+      if (this.#watching) this.#watch();
+      this.reset();
+    });
+  }
+
+  /** Fires when the profiles may have changed: the AWS files, their paths or confirmed commands. */
+  get onDidReset(): vscode.Event<void> {
+    return this.#filesChanged.event;
+  }
+
+  /** Fires after a sign-in, a sign-out or a token refresh. */
+  get onDidChangeLogins(): vscode.Event<void> {
+    return this.#loginsChanged.event;
+  }
+
+  /** Starts the watch of the AWS files and the logins, if it is not on. */
+  follow(): void {
+    if (!this.#watching) this.#watch();
+  }
+
+  /** Reads the files again. */
+  reset(): void {
+    this.invalidate();
+    this.#filesChanged.fire();
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.#watching?.abort();
+    for (const part of [this.#subscription, this.#filesChanged, this.#loginsChanged])
+      part.dispose();
+  }
+
+  #watch(): void {
+    this.#watching?.abort();
+    this.#watching = new AbortController();
+    const { signal } = this.#watching;
+    const onLogin = () => {
+      this.invalidate();
+      this.#loginsChanged.fire();
+    };
+    void Promise.all([
+      import('../../aws/credentials/profiles.ts'),
+      import('../../aws/sso/token-cache.ts'),
+    ]).then(([{ watchProfiles }, { watchLogins }]) => {
+      watchProfiles(this.#env(), () => this.reset(), signal);
+      watchLogins(this.#env(), onLogin, signal);
     });
   }
 }

@@ -179,13 +179,11 @@ export function prepareCredentials(options: {
  */
 async function requireProfile({ name, profile }: RuntimeEntry, env: Environment): Promise<void> {
   if (profile === undefined) return;
-  const [
-    { describeMisreadProfile, getProfilePaths, readProfileFiles },
-    { sortBySimilarity },
-  ] = await Promise.all([
-    import('../../aws/shared-config.ts'),
-    import('../../aws/credentials/profiles.ts'),
-  ]);
+  const [{ describeMisreadProfile, getProfilePaths, readProfileFiles }, { sortBySimilarity }] =
+    await Promise.all([
+      import('../../aws/shared-config.ts'),
+      import('../../aws/credentials/profiles.ts'),
+    ]);
   const files = await readProfileFiles(env);
   const { profiles } = files;
   if (profiles.has(profile)) return;

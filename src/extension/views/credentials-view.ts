@@ -4,14 +4,14 @@ import { Debouncer } from '../../base/async.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 import { formatDuration, formatTime, sanitizeForTerminal } from '../../base/format.ts';
 import type { IdentitiesModel, KnownIdentity } from '../models/identities-model.ts';
-import {
-  type CredentialNode,
-  type CredentialProblemNode,
-  type IdentityNode,
-  type ProfileNode,
-  type ProfilesModel,
-  type RoleNode,
-  type SsoNode,
+import type {
+  CredentialNode,
+  CredentialProblemNode,
+  IdentityNode,
+  ProfileNode,
+  ProfilesModel,
+  RoleNode,
+  SsoNode,
 } from '../models/profiles-model.ts';
 import { Contexts, Views } from '../settings/contributions.ts';
 import { createTooltip, formatExpiry, formatIdentity, formatProfileKind } from '../ui/labels.ts';
@@ -32,10 +32,8 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
   constructor(parts: {
     readonly profiles: ProfilesModel;
     readonly identities: IdentitiesModel;
-    /** Called each time the view becomes visible. */
-    readonly onShow: () => void;
   }) {
-    const { profiles, identities, onShow } = parts;
+    const { profiles, identities } = parts;
     this.#profiles = profiles;
     this.#identities = identities;
     const render = () => this.#changed.fire(undefined);
@@ -49,7 +47,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
       identities.onDidChange(() => soon.trigger()),
       this.#view.onDidChangeVisibility(({ visible }) => {
         if (!visible) return profiles.stop();
-        onShow();
+        profiles.follow();
         profiles.start();
       }),
     ];
@@ -72,12 +70,6 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
       default:
         return [];
     }
-  }
-
-  /** Drops the cached identities, and reads the files again. */
-  refresh(): void {
-    this.#identities.forget();
-    this.#profiles.invalidate();
   }
 
   dispose(): void {

@@ -12,7 +12,7 @@ import {
   formatSessionLabel,
 } from '../ui/labels.ts';
 
-/** Milliseconds. Sessions that ended earlier are hidden. */
+/** Milliseconds. Sessions with an earlier end are hidden. */
 const RECENT_MS = 24 * 3_600_000;
 
 /**
@@ -123,7 +123,7 @@ interface ShownSession {
   entry: SessionInfo;
 }
 
-/** A text that changes if the set of shown sessions or their groups change. */
+/** Serializes the set of shown sessions and their groups. */
 function serializeShape(entries: readonly SessionInfo[]): string {
   return JSON.stringify([
     entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),

@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import { formatCost, sumCosts } from '../../aws/pricing.ts';
 import { formatDuration } from '../../base/format.ts';
+import type { Model } from '../../base/watched-value.ts';
 import { formatRuntimeName } from '../../sessions/format.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
-import type { SessionsModel, SessionsSnapshot } from '../models/sessions-model.ts';
+import type { SessionsSnapshot } from '../models/sessions-model.ts';
 import { createSessionNode } from '../models/tree-nodes.ts';
 import { Commands, Settings, Views } from '../settings/contributions.ts';
 import { formatLocalNote } from '../ui/labels.ts';
@@ -19,7 +20,7 @@ export class BillingStatusBar implements vscode.Disposable {
   readonly #subscriptions: vscode.Disposable[];
   readonly #noticed = new Set<string>();
 
-  constructor(sessionsModel: SessionsModel) {
+  constructor(sessions: Model<SessionsSnapshot>) {
     this.#item = vscode.window.createStatusBarItem(
       'agentcore.billing',
       vscode.StatusBarAlignment.Right,
@@ -29,9 +30,9 @@ export class BillingStatusBar implements vscode.Disposable {
     this.#item.command = `${Views.sessions}.focus`;
     this.#subscriptions = [
       this.#item,
-      sessionsModel.onDidChange((snapshot) => this.#show(snapshot)),
+      sessions.onDidChange((snapshot) => this.#show(snapshot)),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('agentcore.sessions')) this.#show(sessionsModel.value);
+        if (event.affectsConfiguration('agentcore.sessions')) this.#show(sessions.value);
       }),
     ];
   }

@@ -30,7 +30,7 @@ function command(
       getRunningPlace: (name: string) => (runs.includes(name) ? 'here' : undefined),
     } as never,
     servers: servers as never,
-    journal: {} as never,
+    sessionsModel: {} as never,
   });
   return handlers.get(id);
 }

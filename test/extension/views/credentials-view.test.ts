@@ -36,7 +36,7 @@ async function setUp(config: string, env: Record<string, string> = {}) {
   const all = { ...home.env, ...env };
   const identities = new IdentitiesModel(() => all);
   const profiles = new ProfilesModel(() => all);
-  const view = new CredentialsView({ profiles, identities, onShow: () => undefined });
+  const view = new CredentialsView({ profiles, identities });
   for (const one of [profiles, view]) onTestFinished(() => one.dispose());
   const told = async (node?: CredentialNode) =>
     (await view.getChildren(node)).map((child) => {

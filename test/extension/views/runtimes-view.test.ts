@@ -28,7 +28,7 @@ async function setUp(entries: readonly object[], env: Record<string, string> = {
     discoveries,
     identities,
     env: () => all,
-    onShow: () => undefined,
+    profiles: { follow: () => undefined },
   });
   onTestFinished(() => view.dispose());
   onTestFinished(() => discoveries.dispose());
