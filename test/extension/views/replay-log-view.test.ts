@@ -7,6 +7,7 @@ import { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
 import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
 import { ActivityView } from '../../../src/extension/views/activity-view.ts';
 import { AuditLog, getAuditDirectory } from '../../../src/state/audit/audit-log.ts';
+import { readJournal } from '../../../src/state/journal/reader.ts';
 import { foreignHead, temporaryFolder, writePart } from '../../state/journal/fixture.ts';
 import { EventEmitter, env as vscodeEnv, window } from '../vscode-stub.ts';
 
@@ -121,7 +122,7 @@ describe('the replay log', () => {
       value: { entries: [], problems: [] },
       onDidRecord: recorded.event,
       onDidChange: event,
-      sessions: async () => ({ folder }),
+      sessions: async () => ({ journal: { read: () => readJournal(folder) } }),
     };
     const activity = new ActivityModel(journal as never, () => ({ AGENTCORE_STATE_DIR: folder }));
     const view = new ActivityView(activity);
