@@ -87,7 +87,7 @@ export class SessionStore {
         access: this.#access,
         signal,
         onResult: async (entry, result) => {
-          await recordOnce(journal, entry, toSessionEvent(result));
+          await recordOnce(journal(), entry, toSessionEvent(result));
           onResult(entry, result);
         },
       }),
@@ -113,17 +113,22 @@ export class SessionStore {
       );
     }
     await this.#withJournal(onFailure, async (journal) => {
-      for (const entry of entries) await recordOnce(journal, entry, { type: 'session.dismissed' });
+      for (const entry of entries)
+        await recordOnce(journal(), entry, { type: 'session.dismissed' });
     });
   }
 
+  /** Opens the journal when the first result arrives: a stop sends its request first. */
   async #withJournal(
     onFailure: (sentence: string) => void,
-    work: (journal: Journal) => Promise<void>,
+    work: (journal: () => Journal) => Promise<void>,
   ): Promise<void> {
-    const store = this.#open(onFailure);
-    await work(store.journal);
-    await store.close();
+    let store: StateStore | undefined;
+    await work(() => {
+      store ??= this.#open(onFailure);
+      return store.journal;
+    });
+    await store?.close();
   }
 
   #open(onFailure: (sentence: string) => void): StateStore {
