@@ -1,5 +1,5 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { Debouncer } from './async.ts';
+import { DirectoryWatcher } from './files.ts';
 
 /** Has the shape of `vscode.Event`. */
 export type Event<T> = (listener: (value: T) => unknown) => { dispose(): void };
@@ -39,7 +39,7 @@ export class WatchedValue<T> implements Model<T> {
   #isPolling = false;
   #isDisposed = false;
   #poll: NodeJS.Timeout | undefined;
-  #watcher: FSWatcher | undefined;
+  #watcher: DirectoryWatcher | undefined;
 
   constructor(options: WatchedValueOptions<T>) {
     this.#options = options;
@@ -101,17 +101,9 @@ export class WatchedValue<T> implements Model<T> {
    * some file systems report no changes. Each load should call it, to include a new directory.
    */
   protected watch(directory: string): void {
-    if (this.#watcher || this.#isDisposed) return;
-    try {
-      const watcher = watch(directory, { persistent: false }, () => this.invalidate());
-      watcher.on('error', () => {
-        watcher.close();
-        if (this.#watcher === watcher) this.#watcher = undefined;
-      });
-      this.#watcher = watcher;
-    } catch {
-      // The polling finds the changes.
-    }
+    if (this.#isDisposed) return;
+    this.#watcher ??= new DirectoryWatcher(directory, () => this.invalidate());
+    this.#watcher.start();
   }
 
   async #loadUntilFresh(): Promise<T> {

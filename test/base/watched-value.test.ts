@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WatchedValue } from '../../src/base/watched-value.ts';
@@ -119,15 +119,14 @@ describe('a watched value', () => {
   });
 });
 
-it('is loaded after a change of a directory that it watches', async () => {
-  const folder = await temporaryFolder();
+it('is loaded after a change of a directory that it watches, also if it is created later', async () => {
+  const folder = join(await temporaryFolder(), 'created-later');
   class WatchedDirectory extends WatchedValue<number> {
     constructor() {
       let loads = 0;
       super({
         initial: 0,
         load: async () => {
-          this.watch(join(folder, 'missing'));
           this.watch(folder);
           loads += 1;
           return loads;
@@ -139,6 +138,8 @@ it('is loaded after a change of a directory that it watches', async () => {
   const watched = new WatchedDirectory();
   onTestFinished(() => watched.dispose());
   await watched.refresh();
+  await mkdir(folder);
+  await watched.refresh();
   await writeFile(join(folder, 'file'), '');
-  await expect.poll(() => watched.value, { timeout: MAX_WAIT_MS }).toBeGreaterThan(1);
+  await expect.poll(() => watched.value, { timeout: MAX_WAIT_MS }).toBeGreaterThan(2);
 });
