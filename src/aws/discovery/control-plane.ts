@@ -23,7 +23,7 @@ import type {
 import { toProblem } from './problems.ts';
 import type { RateLimiter } from './rate-limit.ts';
 
-const PAGE = 100;
+const PAGE_SIZE = 100;
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -48,17 +48,18 @@ type Sdk = typeof import('@aws-sdk/client-bedrock-agentcore-control');
 export class ControlPlaneReader {
   readonly #sdk: Sdk;
   readonly #client: BedrockAgentCoreControlClient;
-  readonly #options: ReaderOptions;
+  readonly #abort: { readonly abortSignal: AbortSignal };
   readonly #close: () => void;
 
   /** Loads the SDK and creates its client. */
   static async open(options: ReaderOptions): Promise<ControlPlaneReader> {
-    const agent = await options.network.agentFor(options.endpoint);
+    const { endpoint, region, account, credentials, network, pace, signal } = options;
+    const agent = await network.agentFor(endpoint);
     const sdk = await import('@aws-sdk/client-bedrock-agentcore-control');
     const client = new sdk.BedrockAgentCoreControlClient({
-      endpoint: options.endpoint.href,
-      region: options.region,
-      credentials: options.credentials,
+      endpoint: endpoint.href,
+      region,
+      credentials,
       // The rate limiter retries.
       maxAttempts: 1,
       requestHandler: createSdkRequestHandler(agent, {
@@ -66,7 +67,14 @@ export class ControlPlaneReader {
         read: RESPONSE_TIMEOUT_MS,
       }),
     });
-    return new ControlPlaneReader(sdk, client, options, () => {
+    const scope = `${account} ${region} ${endpoint.origin}`;
+    client.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        (call) =>
+          pace.call(scope, commandName.replace(/Command$/, ''), signal, () => next(call)),
+      { step: 'initialize', name: 'rateLimiter' },
+    );
+    return new ControlPlaneReader(sdk, client, signal, () => {
       client.destroy();
       agent.destroy();
     });
@@ -75,71 +83,49 @@ export class ControlPlaneReader {
   private constructor(
     sdk: Sdk,
     client: BedrockAgentCoreControlClient,
-    options: ReaderOptions,
+    abortSignal: AbortSignal,
     close: () => void,
   ) {
     this.#sdk = sdk;
     this.#client = client;
-    this.#options = options;
+    this.#abort = { abortSignal };
     this.#close = close;
   }
 
   /** Yields the pages of ListAgentRuntimes. */
-  runtimes(): AsyncGenerator<readonly AgentRuntime[]> {
-    return this.#pages(async (page) => {
-      const { agentRuntimes, nextToken } = await this.#call('ListAgentRuntimes', (abort) =>
-        this.#client.send(new this.#sdk.ListAgentRuntimesCommand(page), abort),
-      );
-      return { items: agentRuntimes, nextToken };
-    });
+  async *runtimes(): AsyncGenerator<readonly AgentRuntime[]> {
+    const pages = this.#sdk.paginateListAgentRuntimes(this.#paging, {}, this.#abort);
+    for await (const { agentRuntimes = [] } of pages) yield agentRuntimes;
   }
 
   runtime(agentRuntimeId: string): Promise<GetAgentRuntimeCommandOutput> {
-    return this.#call('GetAgentRuntime', (abort) =>
-      this.#client.send(new this.#sdk.GetAgentRuntimeCommand({ agentRuntimeId }), abort),
-    );
+    return this.#client.send(new this.#sdk.GetAgentRuntimeCommand({ agentRuntimeId }), this.#abort);
   }
 
-  endpoints(agentRuntimeId: string): Promise<readonly AgentRuntimeEndpoint[]> {
-    return this.#all(async (page) => {
-      const { runtimeEndpoints, nextToken } = await this.#call(
-        'ListAgentRuntimeEndpoints',
-        (abort) =>
-          this.#client.send(
-            new this.#sdk.ListAgentRuntimeEndpointsCommand({ agentRuntimeId, ...page }),
-            abort,
-          ),
-      );
-      return { items: runtimeEndpoints, nextToken };
-    });
+  async endpoints(agentRuntimeId: string): Promise<readonly AgentRuntimeEndpoint[]> {
+    const all: AgentRuntimeEndpoint[] = [];
+    const input = { agentRuntimeId };
+    const pages = this.#sdk.paginateListAgentRuntimeEndpoints(this.#paging, input, this.#abort);
+    for await (const { runtimeEndpoints = [] } of pages) all.push(...runtimeEndpoints);
+    return all;
   }
 
-  versions(agentRuntimeId: string): Promise<readonly AgentRuntime[]> {
-    return this.#all(async (page) => {
-      const { agentRuntimes, nextToken } = await this.#call('ListAgentRuntimeVersions', (abort) =>
-        this.#client.send(
-          new this.#sdk.ListAgentRuntimeVersionsCommand({ agentRuntimeId, ...page }),
-          abort,
-        ),
-      );
-      return { items: agentRuntimes, nextToken };
-    });
+  async versions(agentRuntimeId: string): Promise<readonly AgentRuntime[]> {
+    const all: AgentRuntime[] = [];
+    const input = { agentRuntimeId };
+    const pages = this.#sdk.paginateListAgentRuntimeVersions(this.#paging, input, this.#abort);
+    for await (const { agentRuntimes = [] } of pages) all.push(...agentRuntimes);
+    return all;
   }
 
   /** Yields the pages of ListGateways. */
-  gateways(): AsyncGenerator<readonly GatewaySummary[]> {
-    return this.#pages(async (page) => {
-      const { items, nextToken } = await this.#call('ListGateways', (abort) =>
-        this.#client.send(new this.#sdk.ListGatewaysCommand(page), abort),
-      );
-      return { items, nextToken };
-    });
+  async *gateways(): AsyncGenerator<readonly GatewaySummary[]> {
+    const pages = this.#sdk.paginateListGateways(this.#paging, {}, this.#abort);
+    for await (const { items = [] } of pages) yield items;
   }
 
   gateway(gatewayIdentifier: string): Promise<GetGatewayCommandOutput> {
-    return this.#call('GetGateway', (abort) =>
-      this.#client.send(new this.#sdk.GetGatewayCommand({ gatewayIdentifier }), abort),
-    );
+    return this.#client.send(new this.#sdk.GetGatewayCommand({ gatewayIdentifier }), this.#abort);
   }
 
   /** Closes the client and its connections. */
@@ -147,36 +133,11 @@ export class ControlPlaneReader {
     this.#close();
   }
 
-  #call<T>(
-    api: string,
-    send: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
-    const { pace, account, region, endpoint, signal } = this.#options;
-    const scope = `${account} ${region} ${endpoint.origin}`;
-    return pace.call(scope, api, signal, () => send({ abortSignal: signal }));
-  }
-
-  async *#pages<T>(fetch: FetchPage<T>): AsyncGenerator<readonly T[]> {
-    let nextToken: string | undefined;
-    do {
-      const page = await fetch({ maxResults: PAGE, nextToken });
-      yield page.items ?? [];
-      // An unchanged token would cause an endless loop.
-      nextToken = page.nextToken === nextToken ? undefined : page.nextToken;
-    } while (nextToken);
-  }
-
-  async #all<T>(fetch: FetchPage<T>): Promise<readonly T[]> {
-    const all: T[] = [];
-    for await (const items of this.#pages(fetch)) all.push(...items);
-    return all;
+  /** An unchanged token would cause an endless loop. */
+  get #paging() {
+    return { client: this.#client, pageSize: PAGE_SIZE, stopOnSameToken: true };
   }
 }
-
-type FetchPage<T> = (page: {
-  readonly maxResults: number;
-  readonly nextToken: string | undefined;
-}) => Promise<{ readonly items: T[] | undefined; readonly nextToken?: string | undefined }>;
 
 /** Maximum concurrent calls for one kind of detail. The rate limiter also applies. */
 const READ_CONCURRENCY = 8;

@@ -1,12 +1,13 @@
 import {
   type AccountInfo,
   GetRoleCredentialsCommand,
-  ListAccountRolesCommand,
-  ListAccountsCommand,
   LogoutCommand,
+  paginateListAccountRoles,
+  paginateListAccounts,
   SSOClient,
 } from '@aws-sdk/client-sso';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import { mapConcurrent } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { call, connectService, type ServiceConnection } from './service-client.ts';
 import {
@@ -70,11 +71,7 @@ export async function listAccounts(
       }
       accounts.push({ id, name, email, roles });
     };
-    const waiting = infos.values();
-    const worker = async () => {
-      for (const info of waiting) await describe(info);
-    };
-    await Promise.all(Array.from({ length: ACCOUNT_CONCURRENCY }, worker));
+    await mapConcurrent(infos, ACCOUNT_CONCURRENCY, describe);
     accounts.sort((one, other) => one.name.localeCompare(other.name));
     return { accounts, problems: problems.sort() };
   });
@@ -162,25 +159,21 @@ class Portal {
     this.#client = new SSOClient({ ...settings, maxAttempts: ATTEMPTS });
   }
 
-  accounts(accessToken: string, signal: AbortSignal): Promise<AccountInfo[]> {
-    return readAllPages(async (nextToken) => {
-      const command = new ListAccountsCommand({ accessToken, nextToken });
-      const page = await this.#call('Could not list accounts', signal, (options) =>
-        this.#client.send(command, options),
-      );
-      return { items: page.accountList, nextToken: page.nextToken };
-    });
+  async accounts(accessToken: string, signal: AbortSignal): Promise<AccountInfo[]> {
+    const abort = { abortSignal: signal };
+    const pages = paginateListAccounts(this.#paging, { accessToken }, abort);
+    const all = await this.#readAll('Could not list accounts', signal, pages);
+    return all.flatMap(({ accountList = [] }) => accountList);
   }
 
   async roles(accessToken: string, accountId: string, signal: AbortSignal): Promise<string[]> {
-    const infos = await readAllPages(async (nextToken) => {
-      const command = new ListAccountRolesCommand({ accessToken, accountId, nextToken });
-      const page = await this.#call(`Could not list the roles of ${accountId}`, signal, (options) =>
-        this.#client.send(command, options),
-      );
-      return { items: page.roleList, nextToken: page.nextToken };
-    });
-    return infos.flatMap(({ roleName }) => roleName ?? []).sort();
+    const abort = { abortSignal: signal };
+    const pages = paginateListAccountRoles(this.#paging, { accessToken, accountId }, abort);
+    const all = await this.#readAll(`Could not list the roles of ${accountId}`, signal, pages);
+    return all
+      .flatMap(({ roleList = [] }) => roleList)
+      .flatMap(({ roleName }) => roleName ?? [])
+      .sort();
   }
 
   async roleCredentials(
@@ -213,6 +206,24 @@ class Portal {
     );
   }
 
+  /** An unchanged token would cause an endless loop. */
+  get #paging() {
+    return { client: this.#client, stopOnSameToken: true };
+  }
+
+  async #readAll<Page>(
+    what: string,
+    signal: AbortSignal,
+    pages: AsyncGenerator<Page, unknown, undefined>,
+  ): Promise<Page[]> {
+    const all: Page[] = [];
+    for (;;) {
+      const { done, value } = await this.#call(what, signal, () => pages.next());
+      if (done) return all;
+      all.push(value);
+    }
+  }
+
   async #call<T>(
     what: string,
     signal: AbortSignal,
@@ -233,21 +244,4 @@ class Portal {
 
 function isRevoked(thrown: unknown): boolean {
   return thrown instanceof AgentCoreError && thrown.data?.status === 401;
-}
-
-async function readAllPages<T>(
-  read: (nextToken: string | undefined) => Promise<{
-    readonly items: readonly T[] | undefined;
-    readonly nextToken: string | undefined;
-  }>,
-): Promise<T[]> {
-  const all: T[] = [];
-  let nextToken: string | undefined;
-  do {
-    const page = await read(nextToken);
-    all.push(...(page.items ?? []));
-    // An unchanged token would cause an endless loop.
-    nextToken = page.nextToken === nextToken ? undefined : page.nextToken || undefined;
-  } while (nextToken !== undefined);
-  return all;
 }
