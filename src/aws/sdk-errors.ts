@@ -1,14 +1,17 @@
+/** Classes of errors of the AWS SDK clients. */
+
 /** True if AWS throttled the call. */
-export function isThrottling(thrown: unknown): boolean {
+export function isThrottlingError(thrown: unknown): boolean {
   return (
     /Throttl|TooManyRequests|SlowDown/.test(getErrorName(thrown)) || getHttpStatus(thrown) === 429
   );
 }
 
 /** True if a retry may help. Callers must only read, because the call may have taken effect. */
-export function isTransient(thrown: unknown): boolean {
-  const status = getHttpStatus(thrown) ?? 0;
-  return status >= 500 || (isUnreached(thrown) && !UNREACHABLE.test(getErrorCode(thrown)));
+export function isTransientError(thrown: unknown): boolean {
+  if ((getHttpStatus(thrown) ?? 0) >= 500) return true;
+  const code = findNetworkError(thrown);
+  return code !== undefined && !UNREACHABLE.test(code);
 }
 
 const UNREACHABLE =
@@ -16,14 +19,26 @@ const UNREACHABLE =
 
 const BROKEN = /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/;
 
-/** True if a call received no response. */
-export function isUnreached(thrown: unknown): boolean {
-  const code = getErrorCode(thrown);
-  return UNREACHABLE.test(code) || BROKEN.test(code) || getErrorName(thrown) === 'TimeoutError';
+/** Maximum length of a chain of causes. */
+const MAX_DEPTH = 6;
+
+/**
+ * Returns the code of the network error in an error or its causes, such as `ECONNRESET`. The SDK's
+ * own timeouts count as `ETIMEDOUT`. Returns `undefined` if there is none.
+ */
+export function findNetworkError(thrown: unknown): string | undefined {
+  let at = thrown;
+  for (let depth = 0; depth < MAX_DEPTH && at instanceof Error; depth += 1) {
+    const code = String((at as NodeJS.ErrnoException).code ?? '');
+    if (UNREACHABLE.test(code) || BROKEN.test(code)) return code;
+    if (at.name === 'TimeoutError') return 'ETIMEDOUT';
+    at = at.cause;
+  }
+  return undefined;
 }
 
 /** True if AWS denied access. */
-export function isRefusal(thrown: unknown): boolean {
+export function isAccessDeniedError(thrown: unknown): boolean {
   return /AccessDenied|Unauthorized/.test(getErrorName(thrown)) || getHttpStatus(thrown) === 403;
 }
 
@@ -32,11 +47,10 @@ export function getErrorName(thrown: unknown): string {
   return thrown instanceof Error ? thrown.name : '';
 }
 
-function getErrorCode(thrown: unknown): string {
-  return String((thrown as { readonly code?: unknown } | null)?.code ?? '');
-}
-
-function getHttpStatus(thrown: unknown): number | undefined {
-  const { $metadata } = thrown as { readonly $metadata?: { readonly httpStatusCode?: number } };
+/** The status of the response, if the call received one. */
+export function getHttpStatus(thrown: unknown): number | undefined {
+  const { $metadata } = Object(thrown) as {
+    readonly $metadata?: { readonly httpStatusCode?: number };
+  };
   return $metadata?.httpStatusCode;
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
+import { isAccessDeniedError } from '../aws/sdk-errors.ts';
 import { waitUntilSettled } from '../base/async.ts';
 import { ensurePrivateDirectory, replaceFile } from '../base/files.ts';
 import type { SessionOrigin } from '../state/journal/records.ts';
@@ -120,7 +121,7 @@ export class LifecycleCache {
       return { lifecycle: toLifecycle(await read(subject, signal)), readAt: now() };
     } catch (thrown) {
       // If access is denied now, an older lifecycle is still better than the default.
-      return isRefusal(thrown) ? { ...before, refusedAt: now() } : undefined;
+      return isAccessDeniedError(thrown) ? { ...before, refusedAt: now() } : undefined;
     }
   }
 
@@ -152,14 +153,6 @@ function toLifecycle(configuration: LifecycleConfiguration = {}): Lifecycle {
     maxLifetime: max === undefined ? DEFAULT_LIFECYCLE.maxLifetime : max * SECOND,
     source: idle === undefined || max === undefined ? 'assumed' : 'runtime',
   };
-}
-
-function isRefusal(thrown: unknown): boolean {
-  const { name, $metadata } = thrown as {
-    readonly name?: string;
-    readonly $metadata?: { readonly httpStatusCode?: number };
-  };
-  return name === 'AccessDeniedException' || $metadata?.httpStatusCode === 403;
 }
 
 /** Contains the endpoint, because AWS and a local runtime may both serve the same ARN. */

@@ -19,7 +19,7 @@ const TEXTS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/Runtime initialization time exceeded/, 'busy'],
   [/Tool execution error|Internal error - Server error|An internal error occurred/, 'unknown'],
   // The AWS SDK has sent it three times.
-  [/^Could not ask STS/, 'lasting'],
+  [/^Could not get the caller identity from STS/, 'lasting'],
   // A handshake that ran out of time.
   [/aborted due to timeout/, 'unknown'],
 ];

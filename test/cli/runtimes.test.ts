@@ -205,7 +205,7 @@ describe('agentcore-mcp runtimes', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/^server +MCP · IAM/m);
     expect(stdout).toMatch(/3 runtimes \(.*\), 2 gateways \(.*\), since AWS did not tell now$/m);
-    expect(stderr).toMatch(/^work: Could not ask STS who you are: /);
+    expect(stderr).toMatch(/^work: Could not get the caller identity from STS: /);
   });
 
   it.each([

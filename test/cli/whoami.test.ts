@@ -125,7 +125,7 @@ describe('agentcore-mcp whoami', () => {
     });
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /Could not ask STS who you are: AWS could not be reached, check the network and proxy settings \(.*ECONNREFUSED/,
+      /Could not get the caller identity from STS: AWS is unreachable, check the network and proxy settings \(.*ECONNREFUSED/,
     );
   });
 });

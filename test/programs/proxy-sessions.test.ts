@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { isWanted } from '../../src/sessions/format.ts';
@@ -137,8 +139,36 @@ describe('the runtime session id', () => {
     const fault = { kind: 'platform-error', error: 'access-denied', operation: 'sts' } as const;
     local.faults.inject(fault);
     const { error } = await proxy.initialize();
-    expect(error.message).toMatch(/STS.*identity/);
+    expect(error.message).toMatch(/caller identity from STS/);
     await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+  });
+});
+
+describe('a call with the session mode "identity"', () => {
+  it('is sent when STS accepts connections again', async () => {
+    const local = await start({ server: forgetfulRuntime({ recognizes: 'none' }) });
+    const toLocal = createServer((socket) => {
+      const upstream = connect(Number(new URL(local.url).port), '127.0.0.1');
+      for (const side of [socket, upstream]) side.on('error', () => socket.destroy());
+      socket.pipe(upstream).pipe(socket);
+    });
+    const listen = (port: number) => once(toLocal.listen(port, '127.0.0.1'), 'listening');
+    await listen(0);
+    const { port } = toLocal.address() as AddressInfo;
+    await once(toLocal.close(), 'close');
+    endWithTest(toLocal, () => void toLocal.close());
+    const proxy = proxyTo(local, {
+      RUNTIME_SESSION_MODE: 'identity',
+      AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${port}`,
+      LOG_LEVEL: 'debug',
+    });
+    const answer = proxy.initialize();
+    await expect
+      .poll(() => proxy.stderr, { timeout: MAX_WAIT_MS })
+      .toMatch(/Sending initialize again .*STS: AWS is unreachable/);
+    await listen(port);
+    expect((await answer).error).toBeUndefined();
     expect(await textOf(proxy.call('count'))).toBe('1');
   });
 });

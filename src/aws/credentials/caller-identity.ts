@@ -4,7 +4,7 @@ import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import type { Network } from '../../http/network.ts';
 import { readServiceSettings } from '../endpoints.ts';
 import { createSdkRequestHandler } from '../sdk-client.ts';
-import { isUnreached } from '../sdk-errors.ts';
+import { findNetworkError } from '../sdk-errors.ts';
 import { readProfileFiles } from '../shared-config.ts';
 import type { Credentials } from '../sigv4.ts';
 import { createStsClient, type StsEndpoint } from '../sts.ts';
@@ -15,7 +15,9 @@ import { createCredentialProvider } from './provider.ts';
 /**
  * Returns the ARN of the calling principal from STS GetCallerIdentity.
  *
- * @throws {AgentCoreError} `credentials`
+ * @throws {AgentCoreError} `credentials`, with the `region` in its data if STS rejected them there;
+ * `connection` if STS is unreachable. The outcome is `not sent`, because callers need the ARN before
+ * they send a call.
  */
 export async function getCallerArn(options: {
   readonly credentials: Credentials;
@@ -23,22 +25,27 @@ export async function getCallerArn(options: {
   readonly network: Network;
   readonly sts: StsEndpoint;
 }): Promise<string> {
-  const agent = await options.network.agentForAnyHost();
-  const client = createStsClient({
-    credentials: options.credentials,
-    region: options.region,
-    sts: options.sts,
-    requestHandler: createSdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
-  });
+  const { credentials, region, network, sts } = options;
+  const agent = await network.agentForAnyHost();
+  const requestHandler = createSdkRequestHandler(agent, { connect: 10_000, read: 30_000 });
+  const client = createStsClient({ credentials, region, sts, requestHandler });
   try {
     const { Arn } = await client.send(new GetCallerIdentityCommand({}));
-    if (!Arn) throw new Error('the answer names no ARN');
+    if (!Arn) throw new Error('the answer contains no ARN');
     return Arn;
   } catch (cause) {
+    // Errors from the credential search already have a complete message.
+    if (cause instanceof AgentCoreError) throw cause;
+    const what = 'Could not get the caller identity from STS';
+    const error = findNetworkError(cause);
+    if (error === undefined) {
+      const sentence = `${what}: ${getErrorMessage(cause)}`;
+      throw new AgentCoreError('credentials', sentence, { cause, data: { region } });
+    }
     throw new AgentCoreError(
-      'credentials',
-      `Could not ask STS who is calling, which the session mode "identity" needs: ${getErrorMessage(cause)}`,
-      { cause },
+      'connection',
+      `${what}: AWS is unreachable, check the network and proxy settings (${getErrorMessage(cause)})`,
+      { cause, data: { error, outcome: 'not sent' } },
     );
   } finally {
     client.destroy();
@@ -74,12 +81,7 @@ interface WhoAmIOptions extends CredentialsOptions {
 /** The STS region if none is set. All regions of a partition return the same result. */
 const ANY_REGION = 'us-east-1';
 
-/**
- * Calls STS GetCallerIdentity, which needs no permission.
- *
- * @throws {AgentCoreError} `credentials`, with the `region` in its data if STS rejected them there;
- * `connection` if STS was unreachable.
- */
+/** Returns the owner of credentials. It needs no permission, and throws as {@link getCallerArn}. */
 export async function getCallerIdentity(options: WhoAmIOptions): Promise<Identity> {
   const {
     profile,
@@ -90,7 +92,7 @@ export async function getCallerIdentity(options: WhoAmIOptions): Promise<Identit
   } = options;
   const { expiration } = await credentials();
   const sts = await readServiceSettings('STS', profile, env);
-  const arn = await askSts({ credentials, region: region ?? ANY_REGION, network, sts });
+  const arn = await getCallerArn({ credentials, region: region ?? ANY_REGION, network, sts });
   return {
     ...parseIdentityArn(arn),
     profile,
@@ -126,29 +128,6 @@ export function describeMismatches(identity: Identity, arn: string): readonly st
     );
   }
   return sentences;
-}
-
-async function askSts(options: Parameters<typeof getCallerArn>[0]): Promise<string> {
-  const { region } = options;
-  try {
-    return await getCallerArn(options);
-  } catch (thrown) {
-    const cause = thrown instanceof AgentCoreError ? (thrown.cause ?? thrown) : thrown;
-    // Errors from the credential search already have a complete message.
-    if (cause instanceof AgentCoreError) throw cause;
-    const what = 'Could not ask STS who you are';
-    if (!isUnreached(cause)) {
-      throw new AgentCoreError('credentials', `${what}: ${getErrorMessage(cause)}`, {
-        cause,
-        data: { region },
-      });
-    }
-    throw new AgentCoreError(
-      'connection',
-      `${what}: AWS could not be reached, check the network and proxy settings (${getErrorMessage(cause)})`,
-      { cause },
-    );
-  }
 }
 
 const CALLER = /^arn:([\w-]+):(iam|sts)::(\d{12}):(?:(root)|([\w-]+)\/(.+))$/;

@@ -2,7 +2,12 @@ import { AgentCoreError, type ErrorCode, getErrorMessage } from '../../base/erro
 import { findUnconfirmed } from '../../base/exec.ts';
 import { findLogin } from '../credentials/errors.ts';
 import { formatAdvice, parseDenial } from '../iam/access-denied.ts';
-import { getErrorName, isRefusal, isThrottling, isUnreached } from '../sdk-errors.ts';
+import {
+  findNetworkError,
+  getErrorName,
+  isAccessDeniedError,
+  isThrottlingError,
+} from '../sdk-errors.ts';
 import type { DiscoveryScope, Problem } from './model.ts';
 
 /** Problem kinds of errors with a complete message, by error code. */
@@ -51,11 +56,12 @@ export function toProblem(
     const sentence = `${what}: AWS does not take these credentials (${words})`;
     return { ...base, kind: 'credentials', sentence };
   }
-  if (isRefusal(thrown)) return { ...base, kind: 'denied', sentence: `${what}: ${words}` };
-  if (isThrottling(thrown)) {
+  if (isAccessDeniedError(thrown))
+    return { ...base, kind: 'denied', sentence: `${what}: ${words}` };
+  if (isThrottlingError(thrown)) {
     return { ...base, kind: 'throttled', sentence: `${what}: AWS is throttling, try again later` };
   }
-  if (isUnreached(thrown)) {
+  if (findNetworkError(thrown) !== undefined) {
     return { ...base, kind: 'network', sentence: `${what}: AWS could not be reached (${words})` };
   }
   return { ...base, kind: 'failed', sentence: `${what}: ${words}` };

@@ -1,5 +1,5 @@
 import { type Clock, getBackoffDelay } from '../../base/async.ts';
-import { isThrottling, isTransient } from '../sdk-errors.ts';
+import { isThrottlingError, isTransientError } from '../sdk-errors.ts';
 
 /** API calls per second, for an account and region (source: AgentCore's quotas). */
 const LISTS_PER_SECOND = 5;
@@ -45,8 +45,8 @@ export class RateLimiter {
         return await send();
       } catch (thrown) {
         signal.throwIfAborted();
-        const isThrottled = isThrottling(thrown);
-        const most = isThrottled ? THROTTLED_TRIES : isTransient(thrown) ? FAILED_TRIES : 1;
+        const isThrottled = isThrottlingError(thrown);
+        const most = isThrottled ? THROTTLED_TRIES : isTransientError(thrown) ? FAILED_TRIES : 1;
         if (tries >= most) throw thrown;
         const pause = getBackoffDelay(tries, BACKOFF, this.#random);
         // Pause all calls, because the waiting ones would be throttled too.

@@ -2,6 +2,7 @@ import { withAbort } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { readServiceSettings, type ServiceSettings } from '../endpoints.ts';
 import { createSdkRequestHandler } from '../sdk-client.ts';
+import { getHttpStatus } from '../sdk-errors.ts';
 import type { SsoContext, SsoSession } from './sso-session.ts';
 
 /** Connects SDK clients of Identity Center, and makes calls with a timeout and clear errors. */
@@ -131,19 +132,12 @@ interface ServiceException {
   readonly message: string;
   readonly error?: string;
   readonly error_description?: string;
-  readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
 function createServiceError(what: string, host: string, cause: unknown): AgentCoreError {
   if (cause instanceof AgentCoreError) return cause;
-  const {
-    name,
-    message,
-    error,
-    error_description: description,
-    $metadata,
-  } = cause as ServiceException;
-  const status = $metadata?.httpStatusCode;
+  const { name, message, error, error_description: description } = cause as ServiceException;
+  const status = getHttpStatus(cause);
   if (status === undefined) {
     return new AgentCoreError(
       'connection',

@@ -5,7 +5,7 @@ import {
   formatStatement,
   parseDenial,
 } from '../../aws/iam/access-denied.ts';
-import { isUnreached } from '../../aws/sdk-errors.ts';
+import { findNetworkError } from '../../aws/sdk-errors.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { findUnconfirmed, type WorkspaceCommand } from '../../base/exec.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
@@ -178,9 +178,6 @@ export type Remedy =
 /** Maximum number of buttons. Users do not read more. */
 const MAX_REMEDIES = 3;
 
-/** Maximum depth in the chain of `Error.cause`. */
-const MAX_DEPTH = 6;
-
 /**
  * Returns the remedies for an error, the most likely first.
  *
@@ -216,7 +213,9 @@ function* getErrorRemedies(thrown: unknown, entry: RuntimeEntry | undefined): Ge
   }
   if (typeof setting === 'string') yield { kind: 'openSetting', setting };
   else if (code === 'usage' || code === 'config') yield { kind: 'openSettings' };
-  if (hasNetworkCause(thrown)) yield { kind: 'networkSettings' };
+  if (code === 'connection' || findNetworkError(thrown) !== undefined) {
+    yield { kind: 'networkSettings' };
+  }
 }
 
 /** The missing policy statements as JSON, for the clipboard. */
@@ -245,17 +244,6 @@ function withEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): Ac
     return denial;
   }
   return { ...denial, resource: `${resource}/runtime-endpoint/${qualifier}` };
-}
-
-/** Whether the error or one of its causes is a network failure. */
-function hasNetworkCause(thrown: unknown): boolean {
-  if (thrown instanceof AgentCoreError && thrown.code === 'connection') return true;
-  let at = thrown;
-  for (let depth = 0; depth < MAX_DEPTH && at instanceof Error; depth += 1) {
-    if (isUnreached(at)) return true;
-    at = at.cause;
-  }
-  return false;
 }
 
 /**

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { describeMismatches, type Identity } from '../../../src/aws/credentials/caller-identity.ts';
+import {
+  describeMismatches,
+  getCallerArn,
+  type Identity,
+} from '../../../src/aws/credentials/caller-identity.ts';
 import { getCallability } from '../../../src/aws/discovery/callability.ts';
 import type { DiscoveredGateway, DiscoveredRuntime } from '../../../src/aws/discovery/model.ts';
+import { Network } from '../../../src/http/network.ts';
+import { classifyFailure } from '../../../src/recovery/failure.ts';
 
 const IDENTITY: Identity = {
   account: '123456789012',
@@ -19,6 +25,19 @@ const IDENTITY: Identity = {
 function arnIn(region: string, account: string, rest = 'runtime/a-k5qkx7arw0', partition = 'aws') {
   return `arn:${partition}:bedrock-agentcore:${region}:${account}:${rest}`;
 }
+
+it('reports an unreachable STS as a connection error of a call that was not sent', async () => {
+  const options = { fips: false, dualStack: false, override: 'http://127.0.0.1:9' };
+  const thrown = await getCallerArn({
+    credentials: async () => ({ accessKeyId: 'AKIA1', secretAccessKey: 'hush' }),
+    region: 'us-east-1',
+    network: new Network({}),
+    sts: options,
+  }).catch((error: unknown) => error);
+  const data = { error: 'ECONNREFUSED', outcome: 'not sent' };
+  expect(thrown).toMatchObject({ code: 'connection', data });
+  expect(classifyFailure({ thrown })).toMatchObject({ outcome: 'not sent', isTransient: true });
+});
 
 describe('a mismatch between runtime and credentials', () => {
   it('does not exist if account and region are the same, or if no region is known', () => {
