@@ -1,6 +1,7 @@
 import type { Log } from '../base/logger.ts';
 import type { Conversation } from '../relay/conversation.ts';
 import type { Interceptor } from '../relay/peer.ts';
+import { ToolCatalog } from '../relay/tool-catalog.ts';
 import type { StateStore } from '../state/store.ts';
 import { StoredApprover } from './approvals/stored-approver.ts';
 import { AuditInterceptor, createNameMask } from './audit-interceptor.ts';
@@ -20,6 +21,7 @@ interface GovernanceOptions {
   readonly conversation: Conversation;
   /** ARN or URL of the runtime or gateway. */
   readonly runtime: string;
+  readonly tools: ToolCatalog;
   readonly store: StateStore;
   /** 32 bytes in base64. If set, the vault of redacted values outlives the program. */
   readonly vaultKey: string | undefined;
@@ -42,7 +44,7 @@ interface GovernanceOptions {
 export async function createGovernance(
   options: GovernanceOptions,
 ): Promise<readonly Interceptor[]> {
-  const { places, conversation, runtime, store, vaultKey, asksInVsCode, log } = options;
+  const { places, conversation, runtime, tools, store, vaultKey, asksInVsCode, log } = options;
   let knownCaller: string | undefined;
   const caller = async () => {
     knownCaller ??= await options.caller();
@@ -52,10 +54,12 @@ export async function createGovernance(
   documents.start();
   const rules = createRedactionRulesReader(documents);
   const spending = new SpendingReader(store.journal, Date.now);
+  const prompts = new ToolCatalog('prompts/list');
   const policy = new PolicyInterceptor({
     current: () => documents.current(),
     counters: new Counters(store.counters, Date.now),
     runtime,
+    catalogs: { tool: tools, prompt: prompts },
     conversation,
     caller,
     spent: (window) => spending.in(window),
@@ -83,6 +87,7 @@ export async function createGovernance(
   return [
     new AuditInterceptor({ ...auditing, from: 'client' }),
     policy,
+    prompts,
     redaction,
     new AuditInterceptor({ ...auditing, from: 'server' }),
   ];

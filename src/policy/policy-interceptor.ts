@@ -103,8 +103,6 @@ export class PolicyInterceptor implements Interceptor {
     const { policies, failure } = this.#options.current();
     const from = context.direction === 'to-client' ? 'server' : 'client';
     if (from === 'server') {
-      if (method === 'notifications/tools/list_changed') this.#engine.tools.forget();
-      if (method === 'notifications/prompts/list_changed') this.#engine.prompts.forget();
       if (!getRequiredFacts(policies).methods) return next.notify(notification, context);
     } else if (!method.startsWith('notifications/') || resemblesKnownMethod(method)) {
       throw new AgentCoreError('usage', 'the policy lets no request pass as a notification');
@@ -345,8 +343,6 @@ export class PolicyInterceptor implements Interceptor {
         message: `The server's answer to ${request.method} is no list`,
       });
     }
-    if (shape.kind === 'tool') this.#engine.tools.learn(items);
-    if (shape.kind === 'prompt') this.#engine.prompts.learn(items);
     const { policies, failure } = this.#options.current();
     if (failure !== undefined) {
       return this.#refuse(

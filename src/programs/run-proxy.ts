@@ -14,7 +14,7 @@ import { SessionReplayInterceptor } from '../recovery/session-replay.ts';
 import { Conversation } from '../relay/conversation.ts';
 import { KeepAliveInterceptor } from '../relay/keep-alive.ts';
 import { applyInterceptors } from '../relay/peer.ts';
-import { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalog.ts';
+import { ToolCatalog } from '../relay/tool-catalog.ts';
 import { openFileStore } from '../state/files/file-store.ts';
 import { getMachine, readProcessState } from '../state/journal/processes.ts';
 import { CallRecorderInterceptor } from '../telemetry/call-recorder.ts';
@@ -100,17 +100,15 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       if (assumeRole) void addRecentRole(assumeRole, settings).catch(() => undefined);
     },
   });
-  const idempotence = new IdempotenceCatalog();
-  const tools = new ToolHeaderCatalog();
+  const tools = new ToolCatalog();
   const timeoutMs = timeouts.read;
   const { maxRetries } = settings;
-  const retry = new RetryInterceptor({ maxRetries, timeoutMs, idempotence, tools, log });
+  const retry = new RetryInterceptor({ maxRetries, timeoutMs, tools, log });
   // Retry handshakes even if retries are disabled: a temporary failure of a probe must not replace
   // a healthy session.
   const handshakeRetry = new RetryInterceptor({
     maxRetries: Math.max(maxRetries, DEFAULT_MAX_RETRIES),
     timeoutMs,
-    idempotence,
     tools,
     log,
   });
@@ -147,6 +145,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
             places: settings.policies,
             conversation,
             runtime: name,
+            tools,
             store,
             vaultKey: settings.vaultKey,
             asksInVsCode: settings.asksInVsCode,
@@ -162,6 +161,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       new CallRecorderInterceptor((record) => journal.record(record), settings.recordsContent),
       retry,
       ...(mode === 'request' ? [] : [replay]),
+      tools,
     ],
     end,
   );

@@ -2,16 +2,14 @@ import { waitUntilSettled } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import {
   createNotification,
-  createRequest,
-  createRequestId,
   isObject,
   type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
   parseResult,
 } from '../mcp/message.ts';
-import { readPages } from '../mcp/protocol.ts';
 import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Peer, type RequestContext } from '../relay/peer.ts';
+import { listAll } from '../relay/tool-catalog.ts';
 
 /** Maximum number of stored subscriptions. Later ones are not repeated in a new session. */
 const MAX_SUBSCRIPTIONS = 10_000;
@@ -67,7 +65,7 @@ export class Handshake {
         break;
       case 'tools/list':
         if (params?.cursor === undefined) this.#tools = [];
-        this.#tools?.push(parseToolsPage(response).text);
+        this.#tools?.push(getToolsKey(parseResult(response)));
     }
   }
 
@@ -108,13 +106,8 @@ export class Handshake {
     const seen = this.#tools;
     if (!seen) return false;
     const now: string[] = [];
-    const read = async (cursor: string | undefined) => {
-      const params = cursor === undefined ? {} : { cursor };
-      const list = createRequest(createRequestId(0), 'tools/list', params);
-      return parseToolsPage(await server.request(list, context));
-    };
-    for await (const { text } of readPages(read, ({ cursor }) => cursor, seen.length)) {
-      now.push(text);
+    for await (const page of listAll(server, 'tools/list', context, { maxPages: seen.length })) {
+      now.push(getToolsKey(page));
     }
     return now.join() !== seen.join();
   }
@@ -133,12 +126,10 @@ export class Handshake {
   }
 }
 
-function parseToolsPage(response: JsonRpcResponse): { text: string; cursor: string | undefined } {
-  const result = response.error ? undefined : parseResult(response);
-  if (!isObject(result)) throw new AgentCoreError('protocol', 'The server lists no tools');
-  const { nextCursor } = result;
-  const cursor = typeof nextCursor === 'string' && nextCursor !== '' ? nextCursor : undefined;
-  return { text: JSON.stringify([result.tools, cursor !== undefined]), cursor };
+/** Text for the comparison of pages: the tools, and whether another page follows. */
+function getToolsKey(result: unknown): string {
+  const { tools, nextCursor } = isObject(result) ? result : {};
+  return JSON.stringify([tools, typeof nextCursor === 'string' && nextCursor !== '']);
 }
 
 /**

@@ -1,26 +1,21 @@
-import { getBackoffDelay, SingleFlight, sleep, withAbort } from '../base/async.ts';
+import { getBackoffDelay, sleep } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import type { Log } from '../base/logger.ts';
 import {
   createErrorResponse,
-  createRequest,
-  createRequestId,
   ErrorCode,
-  isObject,
   type JsonRpcRequest,
   type JsonRpcResponse,
-  parseResult,
 } from '../mcp/message.ts';
-import { isSubscriptionRequest, readPages } from '../mcp/protocol.ts';
+import { isSubscriptionRequest } from '../mcp/protocol.ts';
 import {
   applyInterceptors,
-  createContext,
   type Interceptor,
   type Peer,
   type RequestContext,
   withUnknownOutcome,
 } from '../relay/peer.ts';
-import type { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalog.ts';
+import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './failure.ts';
 import { ObservedSender } from './session-replay.ts';
 
@@ -37,8 +32,7 @@ export interface RetryOptions {
   readonly maxRetries: number;
   /** Maximum duration of a request with all its attempts, in milliseconds. */
   readonly timeoutMs: number;
-  readonly idempotence: IdempotenceCatalog;
-  readonly tools: ToolHeaderCatalog;
+  readonly tools: ToolCatalog;
   readonly log: Log;
   /** Returns a number from 0 to 1. */
   readonly random?: () => number;
@@ -50,8 +44,6 @@ export interface RetryOptions {
  */
 export class RetryInterceptor implements Interceptor {
   readonly #options: RetryOptions;
-  /** The `tools/list` in progress after a header mismatch. All waiting calls share it. */
-  readonly #listing = new SingleFlight<void>();
 
   constructor(options: RetryOptions) {
     this.#options = options;
@@ -64,7 +56,7 @@ export class RetryInterceptor implements Interceptor {
   ): Promise<JsonRpcResponse> {
     if (context.direction === 'to-client' || isSubscriptionRequest(request))
       return next.request(request, context);
-    const { idempotence, log } = this.#options;
+    const { tools, log } = this.#options;
     const started = performance.now();
     const observed = new ObservedSender(context.sender);
     const observedContext = { ...context, sender: observed };
@@ -73,21 +65,18 @@ export class RetryInterceptor implements Interceptor {
     let headerUpdates = 0;
     for (let attempt = 1; ; attempt++) {
       call.retryAfter = undefined;
-      const headers = this.#learnToolHeaders(request);
+      const headers = this.#getToolHeaders(request);
       const answer = await settle(next.request(request, observedContext));
-      if (request.method === 'tools/list' && 'response' in answer) {
-        idempotence.learn(answer.response);
-      }
-      if (isHeaderMismatch(answer) && headerUpdates++ < MAX_HEADER_UPDATES) {
-        if (headers === this.#learnToolHeaders(request))
+      if (isHeaderMismatch(request, answer) && headerUpdates++ < MAX_HEADER_UPDATES) {
+        if (headers === this.#getToolHeaders(request))
           await this.#listTools(request, context, next);
-        if (headers !== this.#learnToolHeaders(request)) continue;
+        if (headers !== this.#getToolHeaders(request)) continue;
       }
       const verdict = classifyFailure(answer, (call.retryAfter ?? 0) * 1000);
       if (!verdict) return getOrThrow(answer);
       // Refusals by a busy service do not count as retries.
       if (verdict.outcome !== 'refused') failures++;
-      const isIdempotent = idempotence.isIdempotent(request);
+      const isIdempotent = tools.isIdempotent(request);
       const pause = this.#getDelay({ attempt, failures }, verdict, performance.now() - started);
       const { outcome } = verdict;
       const isSafe = isIdempotent
@@ -106,8 +95,8 @@ export class RetryInterceptor implements Interceptor {
   }
 
   /** The call's headers derived from the listed tools, as a string for comparison. */
-  #learnToolHeaders(request: JsonRpcRequest): string {
-    return JSON.stringify(this.#options.tools.for(request));
+  #getToolHeaders(request: JsonRpcRequest): string {
+    return JSON.stringify(this.#options.tools.paramHeaders(request));
   }
 
   /**
@@ -116,24 +105,11 @@ export class RetryInterceptor implements Interceptor {
    *
    * @throws {AgentCoreError} with the outcome `refused` if the listing fails.
    */
-  async #listTools(
-    request: JsonRpcRequest,
-    { sender, signal }: RequestContext,
-    next: Peer,
-  ): Promise<void> {
-    // Other calls wait for the list too, so it continues if this call is cancelled.
-    const listing = this.#listing.run(() =>
-      readTools(
-        request,
-        applyInterceptors([this], next),
-        createContext('to-server', {
-          sender,
-          signal: AbortSignal.timeout(this.#options.timeoutMs),
-        }),
-      ),
-    );
+  async #listTools(request: JsonRpcRequest, context: RequestContext, next: Peer): Promise<void> {
+    const { tools, timeoutMs } = this.#options;
+    const { signal } = context;
     try {
-      await withAbort(listing, signal);
+      await tools.refresh(request, applyInterceptors([this], next), context, timeoutMs);
     } catch (cause) {
       signal.throwIfAborted();
       const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
@@ -166,31 +142,9 @@ export class RetryInterceptor implements Interceptor {
   }
 }
 
-function isHeaderMismatch(answer: Settled): boolean {
-  return 'response' in answer && answer.response.error?.code === ErrorCode.headerMismatch;
-}
-
-/** Reads all pages of `tools/list`, with the `_meta` of a call. `HttpSession` stores the tools. */
-async function readTools(
-  { params }: JsonRpcRequest,
-  server: Peer,
-  context: RequestContext,
-): Promise<void> {
-  const given = isObject(params?._meta) ? params._meta : {};
-  const { progressToken: _, ..._meta } = given;
-  const read = async (cursor: string | undefined) => {
-    const page = cursor === undefined ? { _meta } : { _meta, cursor };
-    const response = await server.request(
-      createRequest(createRequestId(0), 'tools/list', page),
-      context,
-    );
-    if (!response.error) return parseResult(response);
-    const { code, message, data } = response.error;
-    throw new AgentCoreError('upstream', String(message), {
-      data: { ...(isObject(data) && data), jsonRpcCode: code },
-    });
-  };
-  for await (const _ of readPages(read, (page) => isObject(page) && page.nextCursor));
+function isHeaderMismatch({ method }: JsonRpcRequest, answer: Settled): boolean {
+  if (method !== 'tools/call' || !('response' in answer)) return false;
+  return answer.response.error?.code === ErrorCode.headerMismatch;
 }
 
 function getMessageText(answer: Settled): string {

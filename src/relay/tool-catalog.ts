@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { SingleFlight, withAbort } from '../base/async.ts';
-import { LruCache } from '../base/cache.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import { createParamHeaders, type ParamHeader, parseParamHeaders } from '../mcp/http-headers.ts';
 import {
@@ -8,17 +7,19 @@ import {
   createRequestId,
   isObject,
   type JsonObject,
+  type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
   parseResult,
 } from '../mcp/message.ts';
-import { LISTS, type ListShape, parseListItems, readPages } from '../mcp/protocol.ts';
-import { createContext, type Peer, type RequestContext } from './peer.ts';
-
-/**
- * Facts from `tools/list` and `prompts/list`: effects and definitions for policies, headers of
- * calls, and idempotence for retries.
- */
+import {
+  getProtocolEra,
+  LISTS,
+  type ListShape,
+  parseListItems,
+  readPages,
+} from '../mcp/protocol.ts';
+import { createContext, type Interceptor, type Peer, type RequestContext } from './peer.ts';
 
 /** A tool or prompt as the server lists it. */
 export interface ToolFacts {
@@ -41,11 +42,11 @@ export function parseHints(annotations: unknown): Hints {
   return { writes, destroys: writes && given.destructiveHint !== false };
 }
 
-/** Maximum stored tools. Above any known server. */
-const MAX_ANNOUNCED_TOOLS = 10_000;
+/** Maximum stored tools, above any known server. More are not stored: hints must not be lost. */
+const MAX_TOOLS = 10_000;
 
 /** Milliseconds for all pages of a list. */
-const LIST_TOOLS_TIMEOUT_MS = 60_000;
+const LIST_TIMEOUT_MS = 60_000;
 
 /** Members of the definition. An approval applies only while none of them changes. */
 const DEFINING = [
@@ -56,158 +57,6 @@ const DEFINING = [
   'annotations',
   'arguments',
 ] as const;
-
-/**
- * The server's tools or prompts, for policies. Filled from list results for the client, or by a
- * list request of the proxy.
- */
-export class ToolCatalog {
-  readonly #method: 'tools/list' | 'prompts/list';
-  readonly #shape: ListShape;
-  readonly #items = new Map<string, AnnouncedItem>();
-  /** Increases with each `list_changed` notification. */
-  #generation = 0;
-  readonly #listing = new SingleFlight<void>();
-
-  constructor(method: 'tools/list' | 'prompts/list' = 'tools/list') {
-    this.#method = method;
-    this.#shape = LISTS.get(method) as ListShape;
-  }
-
-  /**
-   * Adds listed items. The strictest hints of a tool stay in force, even if the server weakens
-   * them. Tools beyond the maximum are not stored, so the strictest assumptions apply to them.
-   */
-  learn(items: readonly unknown[]): void {
-    for (const item of items) {
-      const name = isObject(item) ? item[this.#shape.named] : undefined;
-      if (!isObject(item) || typeof name !== 'string') continue;
-      const before = this.#items.get(name);
-      if (!before && this.#items.size >= MAX_ANNOUNCED_TOOLS) continue;
-      this.#items.set(name, new AnnouncedItem(item, this.#generation, before?.hints));
-    }
-  }
-
-  /** Marks all entries as outdated. Their hints stay in force. */
-  forget(): void {
-    this.#generation++;
-  }
-
-  /** Returns the entry of a tool; `undefined` if it is missing or outdated. */
-  known(name: string): ToolFacts | undefined {
-    const item = this.#items.get(name);
-    return item?.generation === this.#generation ? item : undefined;
-  }
-
-  /**
-   * Like {@link known}, but lists the server's tools first if the entry is missing or outdated.
-   * Concurrent calls share one listing.
-   *
-   * @param call The call that needs the entry. The listing repeats its `_meta`.
-   */
-  async find(
-    name: string,
-    call: JsonRpcRequest,
-    server: Peer,
-    context: RequestContext,
-  ): Promise<ToolFacts | undefined> {
-    const known = this.known(name);
-    if (known) return known;
-    const listing = this.#listing.run(() => this.#list(call, server, context));
-    await withAbort(listing, context.signal);
-    return this.known(name);
-  }
-
-  async #list(call: JsonRpcRequest, server: Peer, { sender }: RequestContext): Promise<void> {
-    // Other calls wait for the same listing, so it continues if the first call is cancelled.
-    const signal = AbortSignal.timeout(LIST_TOOLS_TIMEOUT_MS);
-    const context = createContext('to-server', { sender, signal });
-    const read = (cursor: string | undefined) => {
-      const params = { ...withoutProgressToken(call), ...(cursor !== undefined && { cursor }) };
-      return server.request(createRequest(createRequestId(0), this.#method, params), context);
-    };
-    const next = (page: JsonRpcResponse) => (parseResult(page) as JsonObject).nextCursor;
-    for await (const page of readPages(read, next)) {
-      const items = parseListItems(page, this.#shape);
-      if (!items) {
-        throw new AgentCoreError('protocol', `The server does not answer ${this.#method}`);
-      }
-      this.learn(items);
-    }
-  }
-}
-
-/** A tool or prompt as last listed. */
-class AnnouncedItem implements ToolFacts {
-  readonly generation: number;
-  readonly inputSchema: unknown;
-  readonly hints: Hints;
-  readonly #defining: readonly unknown[];
-  #definition: string | undefined;
-
-  /** @param before The strictest hints so far. */
-  constructor(item: JsonObject, generation: number, before: Hints | undefined) {
-    const { writes, destroys } = parseHints(item.annotations);
-    this.generation = generation;
-    this.inputSchema = item.inputSchema;
-    this.hints = {
-      writes: writes || before?.writes === true,
-      destroys: destroys || before?.destroys === true,
-    };
-    this.#defining = DEFINING.map((key) => item[key]);
-  }
-
-  /** Hash of the defining members. Computed on first use, because it is rarely needed. */
-  get definition(): string {
-    this.#definition ??= createHash('sha256')
-      .update(JSON.stringify(this.#defining))
-      .digest('base64url');
-    return this.#definition;
-  }
-}
-
-/**
- * Returns params with the call's `_meta`: it contains the protocol version of stateless requests.
- */
-function withoutProgressToken({ params }: JsonRpcRequest): JsonObject {
-  if (!isObject(params?._meta)) return {};
-  const { progressToken: _, ...meta } = params._meta;
-  return { _meta: meta };
-}
-
-/** Maximum stored tools. Beyond it, the oldest are removed. */
-const MAX_TOOLS = 10_000;
-
-/** Derives headers from the arguments of a tool call, as declared in the tool's schema. */
-export class ToolHeaderCatalog {
-  readonly #declared = new Map<string, readonly ParamHeader[]>();
-
-  /** Stores the declarations of a `tools/list` result. */
-  learn(response: JsonRpcResponse): void {
-    const result = parseResult(response);
-    if (!isObject(result) || !Array.isArray(result.tools)) return;
-    for (const tool of result.tools as unknown[]) {
-      if (isObject(tool) && typeof tool.name === 'string') this.#set(tool.name, tool);
-    }
-  }
-
-  /** Returns the `Mcp-Param-*` headers of a call. Empty if the tool was not listed. */
-  for(request: JsonRpcRequest): Record<string, string> {
-    if (request.method !== 'tools/call') return {};
-    const declared = this.#declared.get(String(request.params?.name));
-    return declared ? createParamHeaders(request, declared) : {};
-  }
-
-  #set(name: string, tool: JsonObject): void {
-    this.#declared.delete(name);
-    this.#declared.set(name, parseParamHeaders(tool.inputSchema));
-    if (this.#declared.size <= MAX_TOOLS) return;
-    for (const oldest of this.#declared.keys()) {
-      this.#declared.delete(oldest);
-      break;
-    }
-  }
-}
 
 /** Methods without further effect if they run twice. */
 const IDEMPOTENT_METHODS = new Set([
@@ -229,27 +78,188 @@ const IDEMPOTENT_METHODS = new Set([
   'tasks/result',
 ]);
 
-/** Maximum stored tools. At least the latest half is kept. */
-const MAX_IDEMPOTENT_TOOLS = 20_000;
+/**
+ * The server's tools or prompts: effects and definitions for policies, idempotence for retries, and
+ * headers of calls. As an interceptor, it reads each list result of the server.
+ */
+export class ToolCatalog implements Interceptor {
+  readonly #method: 'tools/list' | 'prompts/list';
+  readonly #shape: ListShape;
+  readonly #items = new Map<string, ListedItem>();
+  readonly #listing = new SingleFlight<void>();
+  /** Increases with each `list_changed` notification. */
+  #generation = 0;
 
-/** Decides by the method and the tool's annotations if a request may run twice. */
-export class IdempotenceCatalog {
-  readonly #tools = new LruCache<boolean>(MAX_IDEMPOTENT_TOOLS, () => 1);
+  constructor(method: 'tools/list' | 'prompts/list' = 'tools/list') {
+    this.#method = method;
+    this.#shape = LISTS.get(method) as ListShape;
+  }
 
-  /** Records the response to a `tools/list`. */
-  learn(response: JsonRpcResponse): void {
-    const result = response.error ? undefined : parseResult(response);
-    if (!isObject(result) || !Array.isArray(result.tools)) return;
-    for (const tool of result.tools as unknown[]) {
-      if (!isObject(tool) || typeof tool.name !== 'string') continue;
-      const hints = isObject(tool.annotations) ? tool.annotations : {};
-      this.#tools.set(tool.name, hints.readOnlyHint === true || hints.idempotentHint === true);
+  request(request: JsonRpcRequest, context: RequestContext, next: Peer): Promise<JsonRpcResponse> {
+    const answer = next.request(request, context);
+    if (request.method !== this.#method || context.direction === 'to-client') return answer;
+    return answer.then((response) => {
+      this.learn(response);
+      return response;
+    });
+  }
+
+  notify(notification: JsonRpcNotification, context: RequestContext, next: Peer): Promise<void> {
+    const { method } = notification;
+    if (context.direction === 'to-client' && method === `notifications/${this.#method}_changed`) {
+      this.#generation++;
+    }
+    return next.notify(notification, context);
+  }
+
+  /** Stores a page of the list. The strictest hints of a tool stay in force if they get weaker. */
+  learn(page: JsonRpcResponse): void {
+    for (const item of parseListItems(page, this.#shape) ?? []) {
+      const name = isObject(item) ? item[this.#shape.named] : undefined;
+      if (!isObject(item) || typeof name !== 'string') continue;
+      const before = this.#items.get(name);
+      if (!before && this.#items.size >= MAX_TOOLS) continue;
+      this.#items.set(name, new ListedItem(item, this.#generation, before?.hints));
     }
   }
 
-  /** False for a tool that was never listed, because without annotations it may have any effect. */
-  isIdempotent({ method, params }: JsonRpcRequest): boolean {
-    if (method === 'tools/call') return this.#tools.get(String(params?.name)) ?? false;
-    return IDEMPOTENT_METHODS.has(method);
+  /** Returns the entry of a tool; `undefined` if it is missing or outdated. */
+  get(name: string): ToolFacts | undefined {
+    const item = this.#items.get(name);
+    return item?.generation === this.#generation ? item : undefined;
   }
+
+  /** Like {@link get}, but lists the tools first if the entry is missing or outdated. */
+  async find(
+    name: string,
+    call: JsonRpcRequest,
+    server: Peer,
+    context: RequestContext,
+  ): Promise<ToolFacts | undefined> {
+    if (!this.get(name)) await this.refresh(call, server, context);
+    return this.get(name);
+  }
+
+  /**
+   * Lists the tools. Concurrent calls share one listing.
+   *
+   * @param call The call in need of the list. The listing repeats its `_meta`.
+   * @param server Must pass the requests through this interceptor.
+   */
+  async refresh(
+    call: JsonRpcRequest,
+    server: Peer,
+    { sender, signal }: RequestContext,
+    timeoutMs = LIST_TIMEOUT_MS,
+  ): Promise<void> {
+    const listing = this.#listing.run(() => {
+      // Other calls wait for the listing too, so it continues if the first call is cancelled.
+      const bound = AbortSignal.timeout(timeoutMs);
+      return this.#list(call, server, createContext('to-server', { sender, signal: bound }));
+    });
+    await withAbort(listing, signal);
+  }
+
+  /**
+   * True if a request may run twice, by its method and the tool's latest annotations. False for a
+   * tool without a list entry: it may have any effect.
+   */
+  isIdempotent({ method, params }: JsonRpcRequest): boolean {
+    if (method !== 'tools/call') return IDEMPOTENT_METHODS.has(method);
+    return this.#items.get(String(params?.name))?.isIdempotent ?? false;
+  }
+
+  /**
+   * Creates the `Mcp-Param-*` headers of a stateless call from its arguments, as declared in the
+   * tool's schema. Empty if the tool was not listed.
+   */
+  paramHeaders(request: JsonRpcRequest): Record<string, string> {
+    if (request.method !== 'tools/call' || getProtocolEra(request) === 'handshake') return {};
+    const item = this.#items.get(String(request.params?.name));
+    return item ? createParamHeaders(request, item.paramHeaders) : {};
+  }
+
+  async #list(call: JsonRpcRequest, server: Peer, context: RequestContext): Promise<void> {
+    for await (const page of listAll(server, this.#method, context, { call })) {
+      if (!Array.isArray(page[this.#shape.member])) {
+        throw new AgentCoreError('protocol', `The server does not answer ${this.#method}`);
+      }
+    }
+  }
+}
+
+/** A tool or prompt as last listed. */
+class ListedItem implements ToolFacts {
+  readonly generation: number;
+  readonly inputSchema: unknown;
+  readonly hints: Hints;
+  readonly isIdempotent: boolean;
+  readonly #defining: readonly unknown[];
+  #definition: string | undefined;
+  #paramHeaders: readonly ParamHeader[] | undefined;
+
+  /** @param before The strictest hints so far. */
+  constructor(item: JsonObject, generation: number, before: Hints | undefined) {
+    const { writes, destroys } = parseHints(item.annotations);
+    this.generation = generation;
+    this.inputSchema = item.inputSchema;
+    this.hints = {
+      writes: writes || before?.writes === true,
+      destroys: destroys || before?.destroys === true,
+    };
+    this.isIdempotent =
+      !writes || (isObject(item.annotations) && item.annotations.idempotentHint === true);
+    this.#defining = DEFINING.map((key) => item[key]);
+  }
+
+  /** Hash of the defining members. Computed on first use, because it is rarely needed. */
+  get definition(): string {
+    this.#definition ??= createHash('sha256')
+      .update(JSON.stringify(this.#defining))
+      .digest('base64url');
+    return this.#definition;
+  }
+
+  /** Declarations of headers in the schema. Parsed on first use. */
+  get paramHeaders(): readonly ParamHeader[] {
+    this.#paramHeaders ??= parseParamHeaders(this.inputSchema);
+    return this.#paramHeaders;
+  }
+}
+
+/**
+ * Requests all pages of a list from the server, and yields the result of each.
+ *
+ * @param options.call A call. The requests repeat its `_meta`: the stateless era needs its version.
+ * @throws {AgentCoreError} `upstream` if the server answers with an error, `protocol` if a page is
+ *   invalid, and the errors of `server`.
+ */
+export async function* listAll(
+  server: Peer,
+  method: 'tools/list' | 'prompts/list',
+  context: RequestContext,
+  { call, maxPages }: { readonly call?: JsonRpcRequest; readonly maxPages?: number } = {},
+): AsyncGenerator<JsonObject, void, void> {
+  const meta = call ? withoutProgressToken(call) : {};
+  const read = async (cursor: string | undefined) => {
+    const params = cursor === undefined ? meta : { ...meta, cursor };
+    const page = createRequest(createRequestId(0), method, params);
+    const response = await server.request(page, context);
+    if (response.error) {
+      const { code, message, data } = response.error;
+      throw new AgentCoreError('upstream', String(message), {
+        data: { ...(isObject(data) && data), jsonRpcCode: code },
+      });
+    }
+    const result = parseResult(response);
+    if (isObject(result)) return result;
+    throw new AgentCoreError('protocol', `The server does not answer ${method}`);
+  };
+  yield* readPages(read, ({ nextCursor }) => nextCursor, maxPages);
+}
+
+function withoutProgressToken({ params }: JsonRpcRequest): JsonObject {
+  if (!isObject(params?._meta)) return {};
+  const { progressToken: _, ...meta } = params._meta;
+  return { _meta: meta };
 }

@@ -25,7 +25,7 @@ import type { Network } from '../http/network.ts';
 import type { Timeouts } from '../http/post.ts';
 import { InitializeFirstInterceptor } from '../recovery/session-replay.ts';
 import type { Interceptor } from '../relay/peer.ts';
-import type { ToolHeaderCatalog } from '../relay/tool-catalog.ts';
+import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import {
   createSessionId,
   deriveIdentitySessionId,
@@ -76,7 +76,7 @@ interface ServerOptions {
   readonly log: Log;
   /** Like `log`, but without an error record in the journal. For events with another record. */
   readonly say: Log;
-  readonly tools: ToolHeaderCatalog;
+  readonly tools: ToolCatalog;
   /** Retries the requests of the handshakes sent by the proxy. */
   readonly handshakeRetry: Interceptor;
 }

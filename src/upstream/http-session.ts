@@ -17,7 +17,7 @@ import {
 import { findPlatformError } from '../mcp/platform-errors.ts';
 import { getProtocolEra, isSubscriptionRequest, withoutEmptyCursor } from '../mcp/protocol.ts';
 import type { CallInfo, Peer, RequestContext } from '../relay/peer.ts';
-import type { ToolHeaderCatalog } from '../relay/tool-catalog.ts';
+import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import { HttpCall } from './http-call.ts';
 import { isUnknownId, isUnknownSessionError, isUnknownSessionResponse } from './http-errors.ts';
 import type { OutgoingMessage, Upstream, UpstreamSession } from './upstream.ts';
@@ -36,8 +36,8 @@ interface HttpSessionOptions {
   readonly sendsHint: () => boolean;
   /** Called if the server treats the hint as an unknown session. */
   readonly onHintRefused: () => void;
-  /** Shared by all sessions with this server, and updated by each `tools/list` of 2026-07-28. */
-  readonly tools: ToolHeaderCatalog;
+  /** Shared by all sessions with this server. */
+  readonly tools: ToolCatalog;
   /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
   /** True if the session ends with its only call. Server requests are then cancelled. */
@@ -63,7 +63,7 @@ export class HttpSession implements Peer {
   }
 
   async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
-    if (getProtocolEra(request) === 'stateless') return this.#requestStateless(request, context);
+    if (getProtocolEra(request) === 'stateless') return this.#callWithHint(request, context);
     if (request.method === 'initialize') return this.#initialize(request, context);
     return this.#call(request, context, this.session.mcpSessionId);
   }
@@ -95,15 +95,6 @@ export class HttpSession implements Peer {
   /** Ends all open calls. They reject with `reason`. */
   close(reason: Error): void {
     for (const call of this.#calls) call.end(reason);
-  }
-
-  async #requestStateless(
-    request: JsonRpcRequest,
-    context: RequestContext,
-  ): Promise<JsonRpcResponse> {
-    const response = await this.#callWithHint(request, context);
-    if (request.method === 'tools/list' && !response.error) this.#options.tools.learn(response);
-    return response;
   }
 
   /**
@@ -211,7 +202,7 @@ export class HttpSession implements Peer {
           ...this.#sessionHeaders(mcpSessionId),
           ...createStandardHeaders(request),
           ...createTraceHeaders(request),
-          ...tools.for(request),
+          ...tools.paramHeaders(request),
         },
       },
       request,

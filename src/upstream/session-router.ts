@@ -17,7 +17,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../relay/peer.ts';
-import type { ToolHeaderCatalog } from '../relay/tool-catalog.ts';
+import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import { createSessionId, type SessionMode } from '../sessions/runtime-session.ts';
 import { HttpSession } from './http-session.ts';
 import type { Upstream, UpstreamSession, UpstreamSessions } from './upstream.ts';
@@ -26,7 +26,7 @@ interface SessionRouterOptions {
   readonly upstream: Upstream;
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
-  readonly tools: ToolHeaderCatalog;
+  readonly tools: ToolCatalog;
   /** Returns the id of the shared session. Unused if each request has its own session. */
   readonly sessionId: () => Promise<string>;
   /** Interceptors for a request within its own session. */

@@ -12,6 +12,7 @@ import { Counters } from '../../src/policy/engine/counters.ts';
 import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
 import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
 import { applyInterceptors, createContext } from '../../src/relay/peer.ts';
+import { ToolCatalog } from '../../src/relay/tool-catalog.ts';
 import { MemoryCounterStore } from '../../src/state/counters.ts';
 import { StdioConnection } from '../../src/transports/stdio.ts';
 import { redactorOf } from './redaction/redaction-fixture.ts';
@@ -91,6 +92,7 @@ async function govern(answer: string) {
     current: () => state,
     counters: new Counters(new MemoryCounterStore(), Date.now),
     runtime: 'arn:runtime',
+    catalogs: { tool: new ToolCatalog(), prompt: new ToolCatalog('prompts/list') },
     conversation: { id: 's', elicitation: { form: false, url: false } },
     caller: async () => 'arn:me',
     now: Date.now,

@@ -17,6 +17,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../../src/relay/peer.ts';
+import { ToolCatalog } from '../../src/relay/tool-catalog.ts';
 import { MemoryCounterStore } from '../../src/state/counters.ts';
 import { policyOf } from './written-policy.ts';
 
@@ -29,10 +30,13 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
   let state: PolicyState = { policies: [policyOf(text)], failure: undefined };
   const sent: string[] = [];
   const questions: string[] = [];
+  const tools = new ToolCatalog();
+  const prompts = new ToolCatalog('prompts/list');
   const interceptor = new PolicyInterceptor({
     current: () => state,
     counters: new Counters(new MemoryCounterStore(), Date.now),
     runtime: 'arn:runtime',
+    catalogs: { tool: tools, prompt: prompts },
     conversation: { id: 's', elicitation: { form: true, url: false } },
     caller: caller ?? (async () => 'arn:me'),
     now: Date.now,
@@ -55,7 +59,7 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     },
     notify: async () => undefined,
   };
-  const peer = applyInterceptors([interceptor], server);
+  const peer = applyInterceptors([interceptor, prompts, tools], server);
   const exchange = createContext('to-server', { sender: client });
   const send = (method: string, params: JsonObject = {}) =>
     peer.request(createRequest(createRequestId(1), method, params), exchange);
@@ -72,7 +76,7 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     },
     /** Sends a notification from the server. */
     notify: (method: string) =>
-      applyInterceptors([interceptor], {
+      applyInterceptors([interceptor, prompts, tools], {
         request: (_, { sender, ...more }) =>
           sender
             .notify(createNotification(method), createContext('to-client', { sender, ...more }))

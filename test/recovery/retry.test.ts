@@ -12,7 +12,7 @@ import {
   createContext,
   type RequestContext,
 } from '../../src/relay/peer.ts';
-import { IdempotenceCatalog, ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
+import { ToolCatalog } from '../../src/relay/tool-catalog.ts';
 import {
   callOf,
   errorFor,
@@ -59,21 +59,21 @@ async function retrying(
   options: Partial<RetryOptions> = {},
 ) {
   const server = new ScriptedServer((request, context) =>
-    request.method === 'tools/list' && !options.idempotence
+    request.method === 'tools/list' && !options.tools
       ? resultFor(request, TOOLS)
       : script(request, context),
   );
+  const tools = options.tools ?? new ToolCatalog();
   const retry = new RetryInterceptor({
     maxRetries: 4,
     timeoutMs: 10_000,
-    idempotence: new IdempotenceCatalog(),
-    tools: new ToolHeaderCatalog(),
+    tools,
     log: () => undefined,
     random: () => 0,
     ...options,
   });
-  const peer = applyInterceptors([retry], server);
-  if (!options.idempotence) await peer.request(requestOf('tools/list'), exchangeWith());
+  const peer = applyInterceptors([retry, tools], server);
+  if (!options.tools) await peer.request(requestOf('tools/list'), exchangeWith());
   server.methods.length = 0;
   server.requests.length = 0;
   return { server, peer };
@@ -206,7 +206,7 @@ describe.concurrent('a failed call is sent again', () => {
     ['tasks/cancel', 1],
     ['vendor/method', 1],
   ])('after a broken connection, if its method allows it: %s', async (method, attempts) => {
-    const { server, peer } = await retrying(once(RESET), { idempotence: new IdempotenceCatalog() });
+    const { server, peer } = await retrying(once(RESET), { tools: new ToolCatalog() });
     await peer.request(requestOf(method), exchangeWith()).catch(() => undefined);
     expect(server.requests).toHaveLength(attempts);
   });
@@ -223,14 +223,14 @@ describe.concurrent('a failed call is sent again', () => {
   });
 
   it('according to the latest list of its tool', async () => {
-    const idempotence = new IdempotenceCatalog();
+    const tools = new ToolCatalog();
     let annotations: object = { readOnlyHint: true };
     const { server, peer } = await retrying(
       (request) =>
         request.method === 'tools/list'
           ? resultFor(request, { tools: [{ name: 'x', annotations }] })
           : RESET(request),
-      { idempotence },
+      { tools },
     );
     await peer.request(requestOf('tools/list'), exchangeWith());
     annotations = {};
@@ -424,21 +424,18 @@ const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
 async function strict(
   list: (request: JsonRpcRequest) => JsonRpcResponse | undefined = () => undefined,
 ) {
-  const tools = new ToolHeaderCatalog();
+  const tools = new ToolCatalog();
   const inputSchema = { type: 'object', properties: { region: REGION } };
   const { server, peer } = await retrying(
     async (request) => {
       if (request.method === 'tools/list') {
-        const response =
-          list(request) ?? resultFor(request, { tools: [{ name: 'x', inputSchema }] });
-        if (!response.error) tools.learn(response);
-        return response;
+        return list(request) ?? resultFor(request, { tools: [{ name: 'x', inputSchema }] });
       }
-      return 'mcp-param-region' in tools.for(request)
+      return 'mcp-param-region' in tools.paramHeaders(request)
         ? resultFor(request, { fine: true })
         : errorFor(request, -32020, 'Mcp-Param-Region does not match');
     },
-    { tools, idempotence: new IdempotenceCatalog() },
+    { tools },
   );
   const call = (signal?: AbortSignal) =>
     peer.request(

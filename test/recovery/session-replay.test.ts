@@ -15,7 +15,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../../src/relay/peer.ts';
-import { IdempotenceCatalog, ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
+import { ToolCatalog } from '../../src/relay/tool-catalog.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   callOf,
@@ -129,8 +129,7 @@ function replaying(server: Peer) {
   const retry = new RetryInterceptor({
     maxRetries: 2,
     timeoutMs: MAX_WAIT_MS,
-    idempotence: new IdempotenceCatalog(),
-    tools: new ToolHeaderCatalog(),
+    tools: new ToolCatalog(),
     log,
     random: () => 0,
   });

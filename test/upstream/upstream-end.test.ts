@@ -5,7 +5,7 @@ import { SigningClock } from '../../src/aws/sigv4.ts';
 import { Network } from '../../src/http/network.ts';
 import { createNotification } from '../../src/mcp/message.ts';
 import { createContext } from '../../src/relay/peer.ts';
-import { ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
+import { ToolCatalog } from '../../src/relay/tool-catalog.ts';
 import { createSessionId, type SessionMode } from '../../src/sessions/runtime-session.ts';
 import { SessionManager } from '../../src/sessions/session-manager.ts';
 import { createStopTarget } from '../../src/sessions/stop-session.ts';
@@ -72,7 +72,7 @@ function startEnd({
     }),
     mode,
     sessions,
-    tools: new ToolHeaderCatalog(),
+    tools: new ToolCatalog(),
     sessionId: async () => createSessionId(),
     alone: [],
     endsSessions: true,

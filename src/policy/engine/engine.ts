@@ -2,7 +2,7 @@ import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
 import type { Conversation } from '../../relay/conversation.ts';
 import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
-import { ToolCatalog } from '../../relay/tool-catalog.ts';
+import type { ToolCatalog } from '../../relay/tool-catalog.ts';
 import type { Policy } from '../documents/model.ts';
 import { createCalendarWindow, type Window } from '../documents/windows.ts';
 import type { Counters, Receipt, ReserveOutcome } from './counters.ts';
@@ -15,6 +15,8 @@ export interface PolicyEngineOptions extends PolicyInputReaderOptions {
   readonly counters: Counters;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
+  /** Tools and prompts listed by the server so far. */
+  readonly catalogs: Readonly<Record<'tool' | 'prompt', ToolCatalog>>;
   /** Its id is the scope of counters for a session. */
   readonly conversation: Pick<Conversation, 'id'>;
 }
@@ -26,9 +28,6 @@ type Caller = Pick<PolicyInput, 'caller'>;
  * rules: the caller, the tool's annotations and schema, and the usage of sessions.
  */
 export class PolicyEngine {
-  /** Tools and prompts listed by the server so far. */
-  readonly tools = new ToolCatalog();
-  readonly prompts = new ToolCatalog('prompts/list');
   readonly #options: PolicyEngineOptions;
   readonly #schemas = new SchemaValidator();
   readonly #facts: PolicyInputReader;
@@ -86,7 +85,7 @@ export class PolicyEngine {
     const asks = [];
     const reservations = [];
     for (const subject of subjects.length > 0 ? subjects : [undefined]) {
-      const tool = subject && this.#announced(subject.kind)?.known(subject.name);
+      const tool = subject && this.#announced(subject.kind)?.get(subject.name);
       const decision = decide(policies, {
         from,
         method,
@@ -127,8 +126,7 @@ export class PolicyEngine {
   }
 
   #announced(kind: SubjectKind): ToolCatalog | undefined {
-    if (kind === 'tool') return this.tools;
-    return kind === 'prompt' ? this.prompts : undefined;
+    return kind === 'tool' || kind === 'prompt' ? this.#options.catalogs[kind] : undefined;
   }
 
   #party({ caller }: Caller) {
