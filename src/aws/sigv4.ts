@@ -1,6 +1,5 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
-import { SignatureV4 } from '@smithy/signature-v4';
-import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@smithy/types';
+import { createHmac, hash } from 'node:crypto';
+import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Log } from '../base/logger.ts';
 import type { RequestTarget } from '../http/post.ts';
 
@@ -20,57 +19,92 @@ export type Signer = (request: {
   readonly body: Buffer;
 }) => Promise<Record<string, string>>;
 
-/** Signs POST requests with AWS Signature Version 4. */
+/**
+ * Signs POST requests with AWS Signature Version 4. Written here rather than taken from the AWS
+ * SDK, because its signer loads 90 kB before the first call and takes longer for each one.
+ *
+ * Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ */
 export function createSigV4Signer(
   credentials: Credentials,
   region: string,
   service: string,
-  clock?: SigningClock,
+  clock: { now(): number } = Date,
 ): Signer {
-  const signer = new SignatureV4({ credentials, region, service, sha256: Sha256 });
+  let signingKey: { readonly secret: string; readonly day: string; readonly key: Buffer };
   return async ({ target, headers, body }) => {
-    const { protocol, hostname, path, query } = target;
-    const request: HttpRequest = {
-      method: 'POST',
-      protocol,
-      hostname,
-      path,
-      // Sign the query separately from the path, because the service verifies it this way.
-      query,
-      headers: { ...headers, host: target.host },
-      body,
+    const { accessKeyId, secretAccessKey: secret, sessionToken } = await credentials();
+    const timestamp = new Date(clock.now()).toISOString().replace(/[-:]|\.\d+/g, '');
+    const day = timestamp.slice(0, 8);
+    if (signingKey?.secret !== secret || signingKey.day !== day) {
+      signingKey = { secret, day, key: deriveSigningKey(secret, [day, region, service]) };
+    }
+    const signed: Record<string, string> = {
+      ...headers,
+      host: target.host,
+      'x-amz-date': timestamp,
+      'x-amz-content-sha256': hash('sha256', body),
     };
-    const at = clock && { signingDate: new Date(clock.now()) };
-    return (await signer.sign(request, at)).headers;
+    if (sessionToken !== undefined) signed['x-amz-security-token'] = sessionToken;
+    const scope = `${day}/${region}/${service}/aws4_request`;
+    const { request, names } = createCanonicalRequest(target, signed);
+    const text = `${ALGORITHM}\n${timestamp}\n${scope}\n${hash('sha256', request)}`;
+    const signature = createHmac('sha256', signingKey.key).update(text).digest('hex');
+    signed.authorization = `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+    return signed;
   };
 }
 
-/** SHA-256 by OpenSSL. The SDK's default is slower, because it is written in JavaScript. */
-class Sha256 implements Checksum {
-  readonly #secret: SourceData | undefined;
-  #hash: Hash | Hmac;
+const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-  constructor(secret?: SourceData) {
-    this.#secret = secret;
-    this.#hash = this.#create();
-  }
+/** A key signs all requests of one day (UTC), Region and service. */
+function deriveSigningKey(secret: string, scope: readonly string[]): Buffer {
+  return [...scope, 'aws4_request'].reduce<Buffer>(
+    (key, part) => createHmac('sha256', key).update(part).digest(),
+    Buffer.from(`AWS4${secret}`),
+  );
+}
 
-  update(data: Uint8Array | string): void {
-    this.#hash.update(data);
-  }
+/** Headers that a proxy on the way may change. The AWS SDK leaves the same ones unsigned. */
+const UNSIGNED =
+  /^(?:authorization|cache-control|connection|expect|from|keep-alive|max-forwards|pragma|referer|te|trailer|transfer-encoding|upgrade|user-agent|x-amzn-trace-id|(?:proxy|sec)-.*)$/;
 
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
+/** The text to sign, and the names of the signed headers with `;` between them. */
+function createCanonicalRequest(
+  { path, query }: RequestTarget,
+  headers: Readonly<Record<string, string>>,
+): { readonly request: string; readonly names: string } {
+  const signed = Object.entries(headers)
+    .map(([name, value]) => [name.toLowerCase(), value.replace(/\s+/g, ' ').trim()] as const)
+    .filter(([name]) => !UNSIGNED.test(name))
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+  const parameters = Object.entries(query)
+    .map(([name, value]) => `${escapeUri(name)}=${escapeUri(value)}`)
+    .sort();
+  const names = signed.map(([name]) => name).join(';');
+  const request = [
+    'POST',
+    // The path is encoded twice, and empty segments do not count.
+    path
+      .replace(/\/{2,}/g, '/')
+      .split('/')
+      .map(escapeUri)
+      .join('/'),
+    parameters.join('&'),
+    ...signed.map(([name, value]) => `${name}:${value}`),
+    '',
+    names,
+    headers['x-amz-content-sha256'],
+  ].join('\n');
+  return { request, names };
+}
 
-  reset(): void {
-    this.#hash = this.#create();
-  }
-
-  #create(): Hash | Hmac {
-    if (this.#secret === undefined) return createHash('sha256');
-    return createHmac('sha256', this.#secret as string | Uint8Array);
-  }
+/** Percent-encodes all characters except the unreserved ones of RFC 3986. */
+function escapeUri(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 /**
