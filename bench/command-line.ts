@@ -13,7 +13,7 @@ export interface CommandLine {
 
 export const usage = `Usage: npm run bench -- [--quick] [--json] [--ours COMMAND] [--beside COMMAND]... [COMMAND]...
 
-Measures the proxy against a bare signed POST, both to the same local runtime.
+Compares the proxy with the reference relay. Both call the same local runtime.
 
   --quick           two short rounds, for a first look
   --json            one JSON document on stdout

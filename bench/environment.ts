@@ -13,16 +13,16 @@ export function plainEnvironment(): NodeJS.ProcessEnv {
 
 /** The environment of a proxy that is measured; what it writes goes under `scratch`. */
 export function proxyEnvironment(
-  { arn, endpoint, target }: LocalRuntime,
+  { arn, endpoint, region, accessKeyId, secretAccessKey }: LocalRuntime,
   scratch: string,
 ): NodeJS.ProcessEnv {
   return {
     ...plainEnvironment(),
     AGENTCORE_AGENT_ARN: arn,
     AGENTCORE_STATE_DIR: join(scratch, 'state'),
-    AWS_REGION: target.region,
-    AWS_ACCESS_KEY_ID: target.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: target.secretAccessKey,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
     AWS_ENDPOINT_URL: endpoint,
     AWS_CONFIG_FILE: join(scratch, 'no-config'),
     AWS_SHARED_CREDENTIALS_FILE: join(scratch, 'no-credentials'),

@@ -15,6 +15,7 @@ interface Figure {
 
 export const figures = {
   start: { label: 'start to initialize answered *', unit: 'ms', fold: 'median' },
+  governedStart: { label: '  the same with a policy *', unit: 'ms', fold: 'median' },
   callP50: { label: 'one call, p50', unit: 'ms', fold: 'median' },
   callP95: { label: 'one call, p95', unit: 'ms', fold: 'median' },
   callP99: { label: 'one call, p99', unit: 'ms', fold: 'median' },
@@ -27,7 +28,8 @@ export const figures = {
   lost: { label: 'streamed events lost', unit: 'events', fold: 'highest' },
   large: { label: 'a result of 20 MB', unit: 'ms', fold: 'median' },
   idleMemory: { label: 'peak memory, idle traffic', unit: 'MB', fold: 'highest' },
-  fullMemory: { label: 'peak memory, after all of it', unit: 'MB', fold: 'highest' },
+  loadMemory: { label: 'peak memory, 20000 calls', unit: 'MB', fold: 'highest' },
+  largeMemory: { label: 'peak memory, a result of 20 MB', unit: 'MB', fold: 'highest' },
 } as const satisfies Record<string, Figure>;
 
 export type FigureId = keyof typeof figures;

@@ -4,7 +4,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AgentCoreError } from '../src/base/errors.ts';
 import type { LocalConfig } from '../src/local/config/schema.ts';
-import type { BareTarget } from './bare.ts';
 import type { Children } from './children.ts';
 import { within } from './deadline.ts';
 
@@ -19,8 +18,11 @@ export interface LocalRuntime {
   readonly arn: string;
   /** The address of all services. */
   readonly endpoint: string;
-  /** Where an invocation goes, and what signs it. */
-  readonly target: BareTarget;
+  /** The invocations URL. */
+  readonly url: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
   close(): Promise<void>;
 }
 
@@ -75,13 +77,15 @@ export async function startLocalRuntime(
     const said = await within(startLimitMs, 'Starting the local runtime', ready);
     const [{ arn }] = said.runtimes;
     const endpoint = said.env.AWS_ENDPOINT_URL;
-    const target = {
+    return {
+      arn,
+      endpoint,
       url: `${endpoint}/runtimes/${encodeURIComponent(arn)}/invocations`,
       region: said.env.AWS_REGION,
       accessKeyId: said.env.AWS_ACCESS_KEY_ID,
       secretAccessKey: said.env.AWS_SECRET_ACCESS_KEY,
+      close,
     };
-    return { arn, endpoint, target, close };
   } catch (error) {
     await close();
     throw error;

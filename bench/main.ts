@@ -53,7 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
     const policy = join(scratch, 'policy.yaml');
     writePolicy(policy);
     const contenders = contendersOf(commandLine);
-    const bench = { children, plan, bareProgram: programs.bare, localConfig, policy, scratch };
+    const relay = { file: process.execPath, args: [programs.relay] };
+    const bench = { children, plan, relay, localConfig, policy, scratch };
     await runRounds(bench, contenders);
     return report(contenders, plan.rounds, commandLine.json);
   } finally {
@@ -97,7 +98,8 @@ function contender(name: string, command: string, start: Contender['start']): Co
 interface Bench {
   readonly children: Children;
   readonly plan: Plan;
-  readonly bareProgram: string;
+  /** The reference relay. */
+  readonly relay: Command;
   readonly localConfig: string;
   readonly policy: string;
   readonly scratch: string;
@@ -110,29 +112,29 @@ async function runRounds(bench: Bench, contenders: readonly Contender[]): Promis
     for (const contender of contenders) {
       if (contender.failure !== undefined) continue;
       console.error(`round ${round + 1} of ${rounds}: ${contender.name}`);
-      await measure(bench, contender, round % 2 === 0);
+      await measure(bench, contender, round);
     }
   }
 }
 
-/** Without a local runtime there is nothing to measure: that it does not start ends it all. */
+/** An error of the local runtime ends the benchmark. */
 async function measure(
-  { children, plan, bareProgram, localConfig, policy, scratch }: Bench,
+  { children, plan, relay, localConfig, policy, scratch }: Bench,
   contender: Contender,
-  bareFirst: boolean,
+  round: number,
 ): Promise<void> {
   const local = await startLocalRuntime(children, localConfig, plainEnvironment());
-  const { target } = local;
-  const setting = {
-    children,
-    plan,
-    bareProgram,
-    target,
-    env: proxyEnvironment(local, scratch),
-    policy: contender.keepsPolicies ? policy : undefined,
+  const env = proxyEnvironment(local, scratch);
+  const command = contender.start(local.url);
+  const starts = {
+    relay: { command: relay, env },
+    proxy: { command, env },
+    ...(contender.keepsPolicies && {
+      governed: { command, env: { ...env, AGENTCORE_POLICY: policy } },
+    }),
   };
   try {
-    await runRound(setting, contender.start(target.url), bareFirst, (figure, pair) => {
+    await runRound({ children, plan, starts }, round, (figure, pair) => {
       contender.pairs[figure] ??= [];
       contender.pairs[figure].push(pair);
     });

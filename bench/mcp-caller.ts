@@ -10,7 +10,7 @@ export interface Message {
 /** `arrivedAt` is process.hrtime.bigint() of the chunk that completed the notification. */
 type NotificationListener = (notification: Message, arrivedAt: bigint) => void;
 
-/** The client side of one MCP connection: through a proxy's stdio, or bare. */
+/** The client side of one MCP connection. */
 export interface McpCaller {
   onNotification: NotificationListener | undefined;
   /** The result; an error answer or a broken connection throws AgentCoreError. */

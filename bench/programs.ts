@@ -5,18 +5,18 @@ import { buildSync } from 'esbuild';
 export interface Programs {
   /** What runs in the microVMs. */
   readonly container: string;
-  readonly bare: string;
+  readonly relay: string;
 }
 
 /**
  * Bundles the benchmark's own programs into `directory`. Run from their TypeScript they would
- * carry Node's type stripper (15 MB) and load a hundred modules: no fair baseline for a bundle.
+ * carry Node's type stripper (15 MB) and load many modules: no fair baseline for a bundle.
  */
 export function buildPrograms(directory: string): Programs {
   buildSync({
     entryPoints: {
       container: fileURLToPath(new URL('./container.ts', import.meta.url)),
-      bare: fileURLToPath(new URL('./bare-process.ts', import.meta.url)),
+      relay: fileURLToPath(new URL('./reference-relay.ts', import.meta.url)),
     },
     outdir: directory,
     outExtension: { '.js': '.mjs' },
@@ -25,9 +25,6 @@ export function buildPrograms(directory: string): Programs {
     format: 'esm',
     target: 'node22',
     logLevel: 'warning',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
   });
-  return { container: join(directory, 'container.mjs'), bare: join(directory, 'bare.mjs') };
+  return { container: join(directory, 'container.mjs'), relay: join(directory, 'relay.mjs') };
 }

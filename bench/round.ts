@@ -1,150 +1,133 @@
-import type { BareTarget } from './bare.ts';
-import { BareRunner } from './bare-runner.ts';
 import type { Children } from './children.ts';
 import type { Command } from './command.ts';
 import { within } from './deadline.ts';
 import type { FigureId, Pair } from './figures.ts';
 import { expectGoverned } from './governed.ts';
-import { type PeakMemory, watchPeakMemory } from './memory.ts';
-import type { Measurement, Plan } from './plan.ts';
+import { watchPeakMemory } from './memory.ts';
+import type { Comparison, Contestant, Measurement, Plan } from './plan.ts';
 import { type StartedProxy, startProxy, timeBareNode } from './start-up.ts';
 import { median } from './statistics.ts';
-import { runWorkload, type Workload } from './workloads.ts';
+import { runWorkload } from './workloads.ts';
 
-const workloadLimitMs = 60_000;
+const workloadLimitMs = 120_000;
 const megabyte = 1024 * 1024;
+
+/** How to start a process, with its environment. */
+interface Start {
+  readonly command: Command;
+  readonly env: NodeJS.ProcessEnv;
+}
 
 interface Setting {
   readonly children: Children;
   readonly plan: Plan;
-  readonly bareProgram: string;
-  readonly target: BareTarget;
-  readonly env: NodeJS.ProcessEnv;
-  /** The policy of those that keep one; none where the proxy is not known to. */
-  readonly policy: string | undefined;
+  /** `governed` is missing for a proxy without policies. */
+  readonly starts: Readonly<Partial<Record<Contestant, Start>>>;
 }
 
 type Recorder = (figure: FigureId, pair: Pair) => void;
 
 /**
- * One round of one proxy against the baseline: fresh processes of both, which take turns at
- * everything, so that both are equally warm and a slow second of the machine hits both.
- * What was recorded before an error stays recorded.
+ * One round of one proxy: its starts, and each comparison with new processes, which alternate. So
+ * both are equally warm, and a slow second of the machine affects both. The figures that were
+ * recorded before an error are kept.
+ *
+ * @param round Counts from 0. Even rounds start with the baseline.
  */
-export async function runRound(
-  setting: Setting,
-  command: Command,
-  bareFirst: boolean,
-  record: Recorder,
-): Promise<void> {
-  const bare = await BareRunner.start(setting.children, setting.bareProgram, setting.target);
-  let proxy: StartedProxy | undefined;
-  try {
-    proxy = await timeStarts(setting, command, record);
-    await runSteps(setting, command, bare, proxy, bareFirst, record);
-  } finally {
-    await Promise.all([bare.close(), proxy?.close()]);
+export async function runRound(setting: Setting, round: number, record: Recorder): Promise<void> {
+  const { children, plan, starts } = setting;
+  const { proxy, governed } = starts;
+  if (proxy) await timeStarts(children, proxy, plan.starts, 'start', record);
+  if (governed) await timeStarts(children, governed, plan.starts, 'governedStart', record);
+  for (const { baseline, measured, steps } of plan.comparisons) {
+    const [first, second] = [starts[baseline], starts[measured]];
+    if (first && second) {
+      const open = () => openPair(children, first, second, measured);
+      await compare(open, steps, round, record);
+    }
   }
 }
 
 async function timeStarts(
-  { children, plan, env }: Setting,
-  command: Command,
+  children: Children,
+  { command, env }: Start,
+  count: number,
+  figure: FigureId,
   record: Recorder,
-): Promise<StartedProxy> {
+): Promise<void> {
   const baselines: number[] = [];
   const measured: number[] = [];
-  for (;;) {
+  while (measured.length < count) {
     baselines.push(await timeBareNode(children, env));
     const proxy = await startProxy(children, command, env);
     measured.push(proxy.startMs);
-    if (measured.length === plan.starts) {
-      record('start', { baseline: median(baselines), measured: median(measured) });
-      return proxy;
-    }
     await proxy.close();
   }
+  record(figure, { baseline: median(baselines), measured: median(measured) });
 }
 
-async function runSteps(
-  setting: Setting,
-  command: Command,
-  bare: BareRunner,
-  proxy: StartedProxy,
-  bareFirst: boolean,
+/** The baseline and the measured proxy. */
+type ProxyPair = readonly [StartedProxy, StartedProxy];
+
+async function openPair(
+  children: Children,
+  first: Start,
+  second: Start,
+  measured: Contestant,
+): Promise<ProxyPair> {
+  const baseline = await startProxy(children, first.command, first.env);
+  try {
+    const proxy = await startProxy(children, second.command, second.env);
+    if (measured === 'governed') await expectGoverned(proxy.client);
+    return [baseline, proxy];
+  } catch (error) {
+    await baseline.close();
+    throw error;
+  }
+}
+
+async function compare(
+  open: () => Promise<ProxyPair>,
+  steps: Comparison['steps'],
+  round: number,
   record: Recorder,
 ): Promise<void> {
-  const memory = watchPeakMemory(proxy.client.pid ?? 0);
+  const pair = await open();
+  const memories = pair.map(({ client }) => watchPeakMemory(client.pid ?? 0));
   try {
-    for (const step of setting.plan.steps) {
+    for (const step of steps) {
       if ('memory' in step) {
-        const measured = megabytes(memory);
-        if (measured !== undefined) {
-          record(step.memory, { baseline: megabytes(bare.memory), measured });
-        }
-        continue;
-      }
-      if ('governed' in step) {
-        await measureGoverned(setting, command, step.governed, bareFirst, record);
-      } else {
-        await measure(step, bare, runnerOf(proxy), bareFirst, record);
+        const [baseline, measured] = memories.map((memory) => memory.bytes());
+        if (measured === undefined) continue;
+        record(step.memory, {
+          baseline: baseline === undefined ? undefined : baseline / megabyte,
+          measured: measured / megabyte,
+        });
+      } else if (!step.once || round === 0) {
+        await measure(step, pair, round % 2 === 0, record);
       }
     }
   } finally {
-    memory.stop();
+    for (const memory of memories) memory.stop();
+    await Promise.all(pair.map((proxy) => proxy.close()));
   }
 }
 
-/**
- * Two more of the proxy, one that keeps a policy and one that does not: of the same age, so that
- * all in which they differ is the policy.
- */
-async function measureGoverned(
-  { children, env, policy }: Setting,
-  command: Command,
-  measurements: readonly Measurement[],
-  plainFirst: boolean,
-  record: Recorder,
-): Promise<void> {
-  if (policy === undefined) return;
-  const plain = await startProxy(children, command, env);
-  let governed: StartedProxy | undefined;
-  try {
-    governed = await startProxy(children, command, { ...env, AGENTCORE_POLICY: policy });
-    await expectGoverned(governed.client);
-    for (const measurement of measurements) {
-      await measure(measurement, runnerOf(plain), runnerOf(governed), plainFirst, record);
-    }
-  } finally {
-    await Promise.all([plain.close(), governed?.close()]);
-  }
-}
-
-/** Whoever can be given a workload. */
-interface Runner {
-  run(workload: Workload): Promise<readonly number[]>;
-}
-
-function runnerOf({ client }: StartedProxy): Runner {
-  return { run: (workload) => runWorkload(client, workload) };
-}
-
-/** Has both take turns, and records what comes of it. */
+/** Has both take turns, and records the figures. */
 async function measure(
   { workload, turns, figures }: Measurement,
-  baseline: Runner,
-  measured: Runner,
+  [baseline, measured]: ProxyPair,
   baselineFirst: boolean,
   record: Recorder,
 ): Promise<void> {
   const pair = [
-    { runner: baseline, samples: [] as number[] },
-    { runner: measured, samples: [] as number[] },
+    { caller: baseline.client, samples: [] as number[] },
+    { caller: measured.client, samples: [] as number[] },
   ] as const;
   const inTurn = baselineFirst ? pair : pair.toReversed();
   for (let turn = 0; turn < turns; turn++) {
-    for (const { runner, samples } of inTurn) {
-      const run = runner.run(workload);
+    for (const { caller, samples } of inTurn) {
+      const run = runWorkload(caller, workload);
       samples.push(...(await within(workloadLimitMs, `The workload "${workload.kind}"`, run)));
     }
   }
@@ -153,9 +136,4 @@ async function measure(
     const figure = id as FigureId;
     record(figure, { baseline: baselines[figure], measured: value });
   }
-}
-
-function megabytes(memory: PeakMemory): number | undefined {
-  const bytes = memory.bytes();
-  return bytes === undefined ? undefined : bytes / megabyte;
 }

@@ -16,6 +16,8 @@ export type Workload =
   | { readonly kind: 'together'; readonly count: number; readonly ms: number }
   /** Echoes sent without waiting; the one sample is all of them. */
   | { readonly kind: 'burst'; readonly count: number }
+  /** Echoes, so many at a time; the one sample is all of them. */
+  | { readonly kind: 'pool'; readonly count: number; readonly atOnce: number }
   /** Progress events; a sample is how long one was under way, so a lost one gives none. */
   | { readonly kind: 'stream'; readonly events: number; readonly everyMs: number }
   /** One large result; the one sample is the call. */
@@ -40,6 +42,8 @@ export async function runWorkload(caller: McpCaller, workload: Workload): Promis
       ];
     case 'burst':
       return [await timed(() => atOnce(workload.count, (call) => echo(caller, `burst ${call}`)))];
+    case 'pool':
+      return [await timed(() => pool(caller, workload.count, workload.atOnce))];
     case 'stream':
       return await streamLags(caller, workload.events, workload.everyMs);
     case 'large':
@@ -60,6 +64,14 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 
 async function atOnce(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
   await Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+}
+
+/** Sends the next echo when one of those under way is answered. */
+async function pool(caller: McpCaller, count: number, size: number): Promise<void> {
+  let sent = 0;
+  await atOnce(size, async () => {
+    while (sent < count) await echo(caller, `pooled ${sent++}`);
+  });
 }
 
 async function echo(caller: McpCaller, text: string): Promise<void> {
