@@ -1,8 +1,9 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 
-/** Errors are told in English, and not in fifty languages that nobody chose. */
+/** Bundles the error messages of zod in English only. */
 const englishOnly = {
   name: 'english-only',
   setup({ onLoad }) {
@@ -13,7 +14,7 @@ const englishOnly = {
   },
 };
 
-/** Modules that never run here: bowser identifies browsers, and all schemas are those of zod 4. */
+/** Modules that never run: bowser identifies browsers, and all schemas are those of zod 4. */
 const unused = {
   name: 'unused',
   setup({ onResolve, onLoad }) {
@@ -25,7 +26,7 @@ const unused = {
   },
 };
 
-/** The client checks schemas with the small validator that it has for workers, and not with the large. */
+/** Lets the MCP client check schemas with its small validator for workers. */
 const smallValidator = {
   name: 'small-validator',
   setup({ onLoad }) {
@@ -41,7 +42,38 @@ const smallValidator = {
   },
 };
 
-/** Of its own manifest, no program reads more than the version. */
+/**
+ * Takes Node's modules from `process.getBuiltinModule`. An `import` reads every export of a module,
+ * and the getters of `node:http` load a second HTTP client, which takes longer than all our code.
+ */
+const builtinModules = {
+  name: 'builtin-modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /.*/ }, ({ path, kind, importer }) => {
+      if (kind !== 'import-statement' || !isBuiltin(path)) return undefined;
+      // One for each package, so that our own ones become part of our chunks.
+      const [owner = ''] = /[\\/]node_modules[\\/].*$/.exec(dirname(importer)) ?? [];
+      return { path: path + owner, namespace: 'builtin', sideEffects: false, pluginData: path };
+    });
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ pluginData: path }) => {
+      const names = Object.keys(process.getBuiltinModule(path)).filter(
+        (name) => name !== 'default',
+      );
+      const exports = names.map(
+        (name) => `export const ${name} = /* @__PURE__ */ $get('${name}');`,
+      );
+      const contents = [
+        `const $module = process.getBuiltinModule('${path}');`,
+        'const $get = (name) => $module[name];',
+        'export default $module;',
+        ...exports,
+      ].join('\n');
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+/** Replaces the project's own manifest by its version, the only member that a program reads. */
 const versionOnly = {
   name: 'version-only',
   setup({ onLoad }) {
@@ -65,13 +97,13 @@ const options = {
   mainFields: ['module', 'main'],
   minify: true,
   legalComments: 'none',
-  plugins: [englishOnly, unused, smallValidator, versionOnly],
+  plugins: [englishOnly, unused, smallValidator, versionOnly, builtinModules],
 };
 
-/** What the extension loads late: where it lies in `dist`, by its path. */
+/** The modules that the first files load later: their paths in `dist`, by source path. */
 const late = new Map();
 
-/** Leaves to the programs' build what the extension loads late, because they share nearly all of it. */
+/** Makes each dynamic import of our own modules a file of the second build, which shares chunks. */
 const leaveLate = {
   name: 'leave-late',
   setup({ onResolve, resolve }) {
@@ -88,50 +120,106 @@ const leaveLate = {
 };
 
 /**
- * The extension's own part is one file: VS Code waits for it when it activates, and looks each file
- * up by itself.
+ * The files that are started: one file each, because Node and VS Code look each file up by itself.
+ * The programs enable the compile cache before they load the rest.
  */
-const extension = await build({
+const first = await build({
   ...options,
-  entryPoints: [{ in: 'src/extension/extension.ts', out: 'extension' }],
+  entryPoints: [
+    { in: 'src/extension/extension.ts', out: 'extension' },
+    ...['programs/proxy', 'programs/bridge', 'cli/cli'].map((path) => ({
+      in: `src/${path}.ts`,
+      out: basename(path),
+    })),
+  ],
   external: ['vscode'],
   plugins: [...options.plugins, leaveLate],
 });
 
-/** One entry a program; what they share, and what they load late, lies in `dist/chunks`. */
-const programs = [
-  ...['programs/proxy', 'programs/bridge', 'cli/cli'].map((path) => ({
-    in: `src/${path}.ts`,
-    out: basename(path),
-  })),
-  // What the extension's "Try It Without AWS" runs on the local AgentCore.
-  { in: 'examples/runtimes/stateful/server.ts', out: 'sample-server' },
-];
-const shared = await build({
+/** One chunk each: these modules with all their static imports, without those of groups above. */
+const groups = [
+  // The path of a call.
+  ['programs/run-proxy'],
+  ['policy/governance'],
+  ['aws/credentials/provider-chain', 'aws/credentials/caller-identity'],
+  ['aws/sso/login', 'aws/sso/portal-client'],
+  ['aws/discovery/discovery'],
+  ['local/local-runtime'],
+].map((roots) => roots.map((root) => `src/${root}.ts`));
+
+/** @type {import('esbuild').BuildOptions} */
+const lateOptions = {
   ...options,
-  entryPoints: [...programs, ...Array.from(late, ([path, name]) => ({ in: path, out: name }))],
-  // The AWS SDK looks at some names of its own.
+  entryPoints: [
+    ...Array.from(late, ([path, name]) => ({ in: path, out: name })),
+    // The runtime of "Try It Without AWS" in the extension.
+    { in: 'examples/runtimes/stateful/server.ts', out: 'sample-server' },
+  ],
+  // The AWS SDK reads the names of some of its functions.
   keepNames: true,
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
-  // vsce takes a hundred files that end in .js for a bundler that was forgotten.
+  // vsce warns about packages with a hundred files that end in .js.
   outExtension: { '.js': '.mjs' },
-  // What is bundled from CommonJS asks for Node's own modules in its own way.
+  // Bundled CommonJS modules call `require` for Node's modules.
   banner: {
-    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+    js: "const require=process.getBuiltinModule('module').createRequire(import.meta.url);",
   },
+};
+
+/**
+ * Keeps each group in one chunk. esbuild puts modules into the same chunk if the same entries need
+ * them. So each entry that needs a part of a group imports all of it.
+ */
+function groupChunks({ inputs, outputs }) {
+  const findStaticImports = (path, found = new Set()) => {
+    if (found.has(path) || !(path in inputs)) return found;
+    found.add(path);
+    for (const { path: next, kind, external } of inputs[path].imports) {
+      if (kind !== 'dynamic-import' && !external) findStaticImports(next, found);
+    }
+    return found;
+  };
+  const taken = new Set();
+  const members = groups.map((roots) => {
+    const all = new Set(roots.flatMap((root) => [...findStaticImports(root)]));
+    // Packages that several groups share stay chunks of their own.
+    const own = [...all].filter((path) => path.startsWith('src/') && !taken.has(path));
+    for (const path of own) taken.add(path);
+    return new Set(own);
+  });
+  const entries = new Set(Object.values(outputs).flatMap(({ entryPoint }) => entryPoint ?? []));
+  return {
+    name: 'group-chunks',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/, namespace: 'file' }, async ({ path }) => {
+        const file = relative('.', path).replaceAll('\\', '/');
+        if (!file.startsWith('src/') || !entries.has(file)) return undefined;
+        const needed = findStaticImports(file);
+        const imports = groups
+          .filter((_, index) => index === 0 || !members[index].isDisjointFrom(needed))
+          .flat()
+          .map((root) => `import ${JSON.stringify(resolve(root))};`);
+        return { contents: [await readFile(path, 'utf8'), ...imports].join('\n'), loader: 'ts' };
+      });
+    },
+  };
+}
+
+const { metafile } = await build({ ...lateOptions, write: false });
+const second = await build({
+  ...lateOptions,
+  plugins: [groupChunks(metafile), ...lateOptions.plugins],
 });
 
 const written = new Set(
-  [extension, shared].flatMap(({ metafile }) => Object.keys(metafile.outputs)),
+  [first, second].flatMap(({ metafile: { outputs } }) => Object.keys(outputs)),
 );
-// The programs have the names by which clients start them.
-for (const { out } of programs) {
-  await rename(`dist/${out}.mjs`, `dist/${out}.js`);
-  written.add(`dist/${out}.js`);
-}
+// It is started like the programs.
+await rename('dist/sample-server.mjs', 'dist/sample-server.js');
+written.add('dist/sample-server.js');
 
-// What an earlier build left goes last, so that a program that is running never misses a part.
+// The files of an earlier build are removed last, because a running program may still load one.
 for (const entry of await readdir('dist', { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (entry.isFile() && !written.has(path.replaceAll('\\', '/'))) await rm(path);

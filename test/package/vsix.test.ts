@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AgentCoreError } from '../../src/base/errors.ts';
 import { ProxyProcess } from '../fixtures/proxy-process.ts';
@@ -76,6 +76,17 @@ describe('the packaged extension', () => {
     expect(code.length).toBeLessThan(MEGABYTE / 4);
   });
 
+  it('starts the proxy from few files, and loads a policy in few more', async () => {
+    const code = await readFile(inside('dist/proxy.js'), 'utf8');
+    expect(code).toContain('import("./late/programs/run-proxy.mjs")');
+    expect(code).not.toMatch(/\bfrom\s*"/);
+    const proxy = await staticFiles(inside('dist/late/programs/run-proxy.mjs'));
+    expect(proxy.size).toBeLessThanOrEqual(4);
+    const [governance = ''] = vsix.paths.filter((path) => /\/governance-\w+\.mjs$/.test(path));
+    const governed = await staticFiles(join(vsix.folder, governance));
+    expect([...governed].filter((path) => !proxy.has(path)).length).toBeLessThanOrEqual(6);
+  });
+
   it('recognizes errors of the modules that it loads later from another bundle', async () => {
     const { SessionStore } = await import(inside('dist/late/sessions/session-store.mjs'));
     const error = thrownBy(() => new SessionStore({ AGENTCORE_STATE_DIR: 'here' }, 'extension'));
@@ -137,6 +148,17 @@ describe('the packaged extension', () => {
     expect(local.sessions().map(({ state }) => state)).toEqual(['Stopped']);
   });
 });
+
+/** The file and all files that it imports statically. */
+async function staticFiles(path: string, found = new Set<string>()): Promise<Set<string>> {
+  if (found.has(path)) return found;
+  found.add(path);
+  const code = await readFile(path, 'utf8');
+  for (const [, next = ''] of code.matchAll(/\bimport\s*(?:[^"'()]*\bfrom\s*)?"(\.[^"]+)"/g)) {
+    await staticFiles(join(dirname(path), next), found);
+  }
+  return found;
+}
 
 function thrownBy(act: () => unknown): object {
   try {
