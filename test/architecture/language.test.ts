@@ -23,12 +23,12 @@ const ODD_NAME =
 interface Limits {
   /** Share of files under 50 lines. May only fall. */
   readonly smallFiles: number;
-  /** Share of lines in files over 300 lines. May only rise. */
+  /** Minimum share of lines in files over 300 lines. */
   readonly linesInLargeFiles: number;
   /** Lines of the largest file. */
   readonly largestFile: number;
   readonly oddNames: number;
-  /** For each 1,000 words in comments, by top folder. May only fall; `ifOrWhen` may only rise. */
+  /** For each 1,000 words in comments, by top folder. May only fall; `ifOrWhen` is a minimum. */
   readonly comments: Readonly<Record<string, Rates>>;
 }
 
