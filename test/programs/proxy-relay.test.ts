@@ -118,11 +118,12 @@ describe('client messages', () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
-    // More in total than may wait at once, in batches that fit.
+    // More in total than may wait at once, in batches that take less than the time that a message
+    // waits for earlier ones.
     for (let progress = 0; progress < 1_200; progress++) {
       const params = { progressToken: 1, progress };
       proxy.send({ jsonrpc: '2.0', method: 'notifications/progress', params });
-      if (progress % 400 === 399) {
+      if (progress % 25 === 24) {
         await upstream.saw('a wave', ({ message }) => message?.params?.progress === progress);
       }
     }
