@@ -81,6 +81,28 @@ export async function waitUntil(
   }
 }
 
+/** A value, or a promise of it. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Runs work whose steps may be promises. If none is, it ends without a wait. */
+export function runSteps<S, T>(work: Generator<MaybePromise<S>, T, S>): MaybePromise<T> {
+  const resume = (step: IteratorResult<MaybePromise<S>, T>): MaybePromise<T> => {
+    let current = step;
+    while (!current.done) {
+      const { value } = current;
+      if (value instanceof Promise) {
+        return value.then(
+          (result) => resume(work.next(result)),
+          (error) => resume(work.throw(error)),
+        );
+      }
+      current = work.next(value);
+    }
+    return current.value;
+  };
+  return resume(work.next());
+}
+
 /** Delays between attempts. Each is twice as long as the one before, up to a maximum. */
 export interface Backoff {
   readonly initialMs: number;

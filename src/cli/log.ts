@@ -15,7 +15,7 @@ import { DEFAULT_LIFECYCLE } from '../sessions/lifecycle.ts';
 import { findSession, getRecordIds } from '../sessions/session-info.ts';
 import { readSessions } from '../sessions/session-store.ts';
 import { getAuditDirectory } from '../state/audit/audit-log.ts';
-import { type AuditEnd, findTokenUses, type TokenUse, verifyAudit } from '../state/audit/verify.ts';
+import { type AuditEnd, findTokenUses, type TokenUse, verifyAudit } from '../state/audit/reader.ts';
 import { openFileStore } from '../state/files/file-store.ts';
 import type { JournalRecord, ProgramRecord } from '../state/journal/records.ts';
 import type { Journal } from '../state/store.ts';

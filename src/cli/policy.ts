@@ -108,21 +108,21 @@ export async function runPolicyExplain(
   const documents = readValid(options, env);
   const listed = options.tools ? readTools(options.tools) : undefined;
   const policies = documents.map(({ policy }) => policy);
-  const trial = await new PolicyTest(policies, getServerName, Date.now).prepare();
+  const test = await new PolicyTest(policies, getServerName, Date.now).prepare();
   const params = tool === undefined ? args : { name: tool, arguments: args };
   const facts = { caller, runtime, tool: findTool(listed, params.name) };
-  const { effect, ruling, limits } = trial.judge(method ?? 'tools/call', params, facts);
+  const { effect, match, limits } = await test.evaluate(method ?? 'tools/call', params, facts);
   const findLine = (file: string, pointer: string) => {
     const text = documents.find((one) => one.file === file)?.text;
     return text === undefined ? undefined : getPointerLine(text, file, pointer);
   };
-  const rule = ruling && { ...toLocation(ruling, findLine), sentence: ruling.message };
+  const rule = match && { ...toLocation(match, findLine), sentence: match.message };
   const counted = limits.map((limit) => ({
     ...toLocation(limit, findLine),
     counter: limit.counter.key,
     amount: limit.amount,
     most: limit.most,
-    window: limit.counter.window.words,
+    window: limit.counter.window.label,
     scope: limit.counter.scope,
   }));
   if (options.json) {

@@ -12,7 +12,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../relay/peer.ts';
-import type { AuditEntry, AuditedTokens } from '../state/audit/audit-log.ts';
+import type { AuditEntry, AuditedTokens } from '../state/audit/records.ts';
 import { getCallOutcome } from '../state/journal/records.ts';
 import type { Audit } from '../state/store.ts';
 import { Redactor } from './redaction/redactor.ts';

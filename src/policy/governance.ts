@@ -3,14 +3,13 @@ import type { Conversation } from '../relay/conversation.ts';
 import type { Interceptor } from '../relay/peer.ts';
 import { ToolCatalog } from '../relay/tool-catalog.ts';
 import type { StateStore } from '../state/store.ts';
-import { StoredApprover } from './approvals/stored-approver.ts';
+import { StoredApprover } from './approvals/approvers.ts';
 import { AuditInterceptor, createNameMask } from './audit-interceptor.ts';
 import { PolicyDocumentSet } from './documents/document-set.ts';
 import type { PolicyPlace } from './documents/locations.ts';
 import { Counters, SpendingReader } from './engine/counters.ts';
 import { PolicyInterceptor } from './policy-interceptor.ts';
 import { openRedaction } from './redaction/redaction-interceptor.ts';
-import { createRedactionRulesReader } from './redaction/redactor.ts';
 
 /** Bytes of the salt of argument hashes. */
 const SALT_BYTES = 32;
@@ -27,7 +26,7 @@ interface GovernanceOptions {
   readonly vaultKey: string | undefined;
   /** True if the user may approve in VS Code when the client cannot show forms. */
   readonly asksInVsCode: boolean;
-  /** The caller's ARN, or the subject of the bearer token. */
+  /** The caller's ARN, or the subject of the bearer token. Cached. */
   readonly caller: () => Promise<string>;
   readonly log: Log;
 }
@@ -47,12 +46,12 @@ export async function createGovernance(
   const { places, conversation, runtime, tools, store, vaultKey, asksInVsCode, log } = options;
   let knownCaller: string | undefined;
   const caller = async () => {
-    knownCaller ??= await options.caller();
+    knownCaller = await options.caller();
     return knownCaller;
   };
   const documents = new PolicyDocumentSet(places, log);
   documents.start();
-  const rules = createRedactionRulesReader(documents);
+  const rules = () => documents.getRedactionRules();
   const spending = new SpendingReader(store.journal, Date.now);
   const prompts = new ToolCatalog('prompts/list');
   const policy = new PolicyInterceptor({
@@ -66,7 +65,6 @@ export async function createGovernance(
     approver: asksInVsCode
       ? new StoredApprover(store.approvals, () => rules().length > 0)
       : undefined,
-    now: Date.now,
   });
   const redaction = await openRedaction({
     rules,

@@ -178,11 +178,12 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const close = async () => {
     await connection.close(CALLS_END_MS, calls.signal);
     end.close();
-    if (settings.stopsSessions) sessions?.endAll();
-    else sessions?.leaveAll();
     await Promise.all([
+      sessions?.shutdown({
+        stop: settings.stopsSessions,
+        timeoutMs: endedAt + STOPPING_ENDS_MS - performance.now(),
+      }),
       unlessSkipped(connection.flushed()),
-      sessions?.settled(endedAt + STOPPING_ENDS_MS - performance.now()),
     ]);
     // If a second signal arrives, only the journal is awaited.
     await store.close(waits.signal);

@@ -19,20 +19,23 @@ import { Digests, MemoryVault } from './tokens.ts';
 /** Minimum length of a secret with a known form, including its prefix. */
 const MIN_LENGTH = 13;
 
-const BUILT_IN: readonly (readonly [RedactionKind, Detector])[] = [
-  ['private-key', createSecretDetector('private-key')],
-  ['aws-key', createSecretDetector('aws-key')],
-  ['token', createSecretDetector('token')],
-  ['email', requireSign('@', findEmails)],
-  ['card', requireDigits(findCards)],
-  ['iban', requireDigits(findIbans)],
-  ['national-id', requireDigits(findNationalIds)],
-  ['ip', requireDigits(findIpAddresses)],
-];
+/** Telephone numbers are not built in, because their library is large. */
+type BuiltInKind = Exclude<RedactionKind, 'phone'>;
+
+const BUILT_IN: Readonly<Record<BuiltInKind, Detector>> = {
+  'private-key': createSecretDetector('private-key'),
+  'aws-key': createSecretDetector('aws-key'),
+  token: createSecretDetector('token'),
+  email: requireSign('@', findEmails),
+  card: requireDigits(findCards),
+  iban: requireDigits(findIbans),
+  'national-id': requireDigits(findNationalIds),
+  ip: requireDigits(findIpAddresses),
+};
 
 /** Creates the detectors that need no library, by kind. */
 function createBuiltInDetectors(): Map<string, Detector[]> {
-  return new Map(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
+  return new Map(Object.entries(BUILT_IN).map(([kind, detector]) => [kind, [detector]]));
 }
 
 /**
@@ -44,26 +47,26 @@ function createBuiltInDetectors(): Map<string, Detector[]> {
 export async function createDetectors(
   rules: readonly RedactionRules[],
 ): Promise<ReadonlyMap<string, readonly Detector[]>> {
-  const finders = createBuiltInDetectors();
+  const detectors = createBuiltInDetectors();
   const wantsPhones = (['arguments', 'results'] as const).some((direction) =>
     resolveModes(rules, direction, undefined).has('phone'),
   );
   if (wantsPhones) {
     const countries = new Set(rules.flatMap((rule) => rule.countries ?? []));
-    finders.set('phone', [requireDigits(await createPhoneDetector([...countries]))]);
+    detectors.set('phone', [requireDigits(await createPhoneDetector([...countries]))]);
   }
   for (const own of collectPatterns(rules)) {
-    finders.set(own.name, [...(finders.get(own.name) ?? []), await createPatternDetector(own)]);
+    detectors.set(own.name, [...(detectors.get(own.name) ?? []), await createPatternDetector(own)]);
   }
-  return finders;
+  return detectors;
 }
 
-function requireSign(sign: string, finder: Detector): Detector {
-  return (text, member) => (text.includes(sign) ? finder(text, member) : []);
+function requireSign(sign: string, detector: Detector): Detector {
+  return (text, member) => (text.includes(sign) ? detector(text, member) : []);
 }
 
-function requireDigits(finder: Detector): Detector {
-  return (text, member) => (/\d/.test(text) ? finder(text, member) : []);
+function requireDigits(detector: Detector): Detector {
+  return (text, member) => (/\d/.test(text) ? detector(text, member) : []);
 }
 
 /** Creates a detector for secrets of a kind, by the formats of their issuers. */
@@ -123,12 +126,10 @@ function createPatternError(name: string, reason: string): AgentCoreError {
 /**
  * Creates a synchronous function that masks some kinds in short texts. Used for files on disk,
  * which no policy covers.
- *
- * @param kinds Any kinds but telephone numbers. Their library is large.
  */
-export function createTextMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
-  const hiding = {
-    finders: createBuiltInDetectors(),
+export function createTextMask(kinds: readonly BuiltInKind[]) {
+  const config = {
+    detectors: createBuiltInDetectors(),
     modes: new Map(kinds.map((kind) => [kind, 'mask' as const])),
     hasOwnPatterns: false,
     holder: 'server' as const,
@@ -136,7 +137,7 @@ export function createTextMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]
     digests: new Digests(Buffer.alloc(0)),
   };
   return (text: string): string => {
-    const made = new MessageRewriter(hiding, undefined).string(text, { isKey: false, path: [] });
+    const made = new MessageRewriter(config, undefined).string(text, { isKey: false, path: [] });
     const masked = typeof made === 'object' ? runSynchronously(made) : made;
     return masked === undefined ? text : (JSON.parse(masked) as string);
   };

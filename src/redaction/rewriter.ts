@@ -9,8 +9,14 @@ import {
   isSimple,
   type Layer,
 } from './encodings.ts';
-import { type LeafPlace, type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
-import { serializeString, TextBuilder } from './json-text.ts';
+import {
+  type LeafPlace,
+  type LeafRewriter,
+  type Rewritten,
+  rewriteLeaves,
+  serializeString,
+  TextBuilder,
+} from './json-leaves.ts';
 import { type Detector, REDACTION_KINDS, type RedactionMode } from './rules.ts';
 import { getInterpretations } from './text-normalization.ts';
 import {
@@ -299,7 +305,7 @@ function getLeadingDigits(token: string): string {
 
 /** The configuration of detection and replacement for one direction. */
 interface DetectionConfig {
-  readonly finders: ReadonlyMap<string, readonly Detector[]>;
+  readonly detectors: ReadonlyMap<string, readonly Detector[]>;
   readonly modes: ReadonlyMap<string, RedactionMode>;
   /** True if a policy has its own patterns. The fast checks do not apply to them. */
   readonly hasOwnPatterns: boolean;
@@ -444,12 +450,12 @@ function findLongValueEnd(text: string, { kind, end }: DetectedRange): number {
 function runDetectors(
   text: string,
   member: string | undefined,
-  { finders, modes }: DetectionConfig,
+  { detectors, modes }: DetectionConfig,
 ): DetectedRange[] {
   const all: DetectedRange[] = [];
   for (const reading of getInterpretations(text)) {
     for (const [kind, mode] of modes) {
-      for (const find of finders.get(kind) ?? []) {
+      for (const find of detectors.get(kind) ?? []) {
         for (const place of find(reading.text, member)) {
           const start = reading.from(place.start);
           const end = reading.upTo(place.end);

@@ -1,17 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { AgentCoreError } from '../base/errors.ts';
-import type { JournalRecord, SessionOrigin, SessionRecord } from '../state/journal/records.ts';
+import type { SessionOrigin, SessionRecord } from '../state/journal/records.ts';
+import type { Journal } from '../state/store.ts';
 
 /** Milliseconds with open calls before `session.active` is recorded. Short calls need no record. */
 const ACTIVITY_RECORD_DELAY_MS = 500;
 
-/** The methods of the journal writer for sessions. */
-export interface SessionJournal {
-  record(record: JournalRecord): void;
-  /** Resolves when the record is on disk, or if it could not be written. Never rejects. */
-  recordNow(record: JournalRecord): Promise<void>;
-}
+/** Gets a record when the session starts, and if its state changes. */
+export type SessionJournal = Pick<Journal, 'record' | 'recordNow'>;
 
 /** The facts shared by all sessions of a process. */
 export type CommonOrigin = Omit<SessionOrigin, 'runtimeSessionId'>;

@@ -1,17 +1,19 @@
-import { waitUntilSettled, withTimeout } from '../base/async.ts';
+import { waitUntilSettled } from '../base/async.ts';
 import type { Log } from '../base/logger.ts';
 import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
-import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from './stop-session.ts';
+import {
+  STOP_TIMEOUT_MS,
+  type StopResult,
+  type StopTarget,
+  stopSession,
+  UNKNOWN_ID_REASON,
+} from './stop-session.ts';
 
 /** Maximum time until aborted messages have ended, in milliseconds. */
 const ABORTED_CALLS_TIMEOUT_MS = 200;
 
 /** Milliseconds for aborted stops to fail and to be recorded. */
 const ABORTED_STOP_TIMEOUT_MS = 200;
-
-/** Reason if AgentCore returns 404 for the sent id, but the microVM may have another id. */
-const UNKNOWN_ID_REASON =
-  'AgentCore knows no session by the id that was sent, and its own was never learnt';
 
 /** Maximum number of superseded sessions to stop when the program ends. */
 const MAX_SUPERSEDED = 100;
@@ -74,39 +76,40 @@ export class SessionManager {
     this.#open.delete(oldest as RuntimeSession);
   }
 
-  /** Aborts the messages of all open sessions and stops the sessions. */
-  endAll(): void {
-    // If sessions share an id, the newest one tries it. Older ones use the same result.
-    const sessions = [...this.#open].reverse();
-    for (const session of sessions) session.close();
-    const round = createStopBatch();
-    // The stop must be the last request of a session.
-    const idle = Promise.all(sessions.map((session) => session.idle()));
-    const ended = waitUntilSettled(idle, ABORTED_CALLS_TIMEOUT_MS);
-    for (const session of sessions) this.#track(ended.then(() => this.#stop(session, round)));
-  }
-
   /** Releases a session without stopping it. Records it as kept on purpose. */
   leave(session: RuntimeSession): void {
     if (this.#open.delete(session) && session.mayRun) session.left();
   }
 
-  /** Releases all open sessions without stopping them. */
-  leaveAll(): void {
-    for (const session of this.#open) this.leave(session);
+  /**
+   * Stops all open sessions if `stop` is true, and releases them otherwise. Aborts their messages if
+   * it stops them. Resolves when all stops have ended. Aborts the stops after `timeoutMs`.
+   */
+  async shutdown({
+    stop,
+    timeoutMs,
+  }: {
+    readonly stop: boolean;
+    readonly timeoutMs: number;
+  }): Promise<void> {
+    if (stop) this.#stopAll();
+    else for (const session of this.#open) this.leave(session);
+    const stopped = Promise.allSettled(this.#stopping);
+    await waitUntilSettled(stopped, timeoutMs);
+    this.#abort.abort(new Error('the program had to end'));
+    // Aborted stops must still be recorded.
+    await waitUntilSettled(stopped, ABORTED_STOP_TIMEOUT_MS);
   }
 
-  /** Resolves when all stops have ended. Aborts them after `milliseconds`. */
-  async settled(milliseconds: number): Promise<void> {
-    const stopped = Promise.allSettled(this.#stopping);
-    const createReason = () => new Error('the program had to end');
-    try {
-      await withTimeout(stopped, milliseconds, createReason);
-    } catch (reason) {
-      this.#abort.abort(reason);
-      // Aborted stops must still be recorded.
-      await waitUntilSettled(stopped, ABORTED_STOP_TIMEOUT_MS);
-    }
+  #stopAll(): void {
+    // If sessions share an id, the newest one tries it. Older ones use the same result.
+    const sessions = [...this.#open].reverse();
+    for (const session of sessions) session.close();
+    const batch = createStopBatch();
+    // The stop must be the last request of a session.
+    const idle = Promise.all(sessions.map((session) => session.idle()));
+    const ended = waitUntilSettled(idle, ABORTED_CALLS_TIMEOUT_MS);
+    for (const session of sessions) this.#track(ended.then(() => this.#stop(session, batch)));
   }
 
   #track(work: Promise<void>): void {
@@ -114,26 +117,26 @@ export class SessionManager {
     this.#stopping.add(tracked);
   }
 
-  async #stop(session: RuntimeSession, round: StopBatch): Promise<void> {
+  async #stop(session: RuntimeSession, batch: StopBatch): Promise<void> {
     if (!this.#open.delete(session) || !session.mayRun) return;
-    const own = session.stopIds.filter((id) => !round.stops.has(id));
-    const shared = session.stopIds.filter((id) => round.stops.has(id));
-    const ofOwn = await this.#stopAny(own, round);
+    const own = session.stopIds.filter((id) => !batch.stops.has(id));
+    const shared = session.stopIds.filter((id) => batch.stops.has(id));
+    const ofOwn = await this.#stopAny(own, batch);
     // The microVM may have a shared id, and the stop of that id may fail.
-    const result = ofOwn.how === 'gone' ? await this.#stopAny(shared, round) : ofOwn;
-    if (result.how === 'failed') this.#stopFailed(session, result.reason, round);
+    const result = ofOwn.how === 'gone' ? await this.#stopAny(shared, batch) : ofOwn;
+    if (result.how === 'failed') this.#stopFailed(session, result.reason, batch);
     else if (result.how === 'gone' && !session.isIdentified)
-      this.#stopFailed(session, UNKNOWN_ID_REASON, round);
+      this.#stopFailed(session, UNKNOWN_ID_REASON, batch);
     else session.stopped((own.length > 0 ? ofOwn : result).how === 'gone');
   }
 
-  #stopFailed(session: RuntimeSession, reason: string, round: StopBatch): void {
+  #stopFailed(session: RuntimeSession, reason: string, batch: StopBatch): void {
     session.stopFailed(reason);
-    // `endAll` tries again.
+    // The shutdown tries again.
     this.#open.add(session);
     const warning = `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`;
-    if (round.warnings.has(warning)) return;
-    round.warnings.add(warning);
+    if (batch.warnings.has(warning)) return;
+    batch.warnings.add(warning);
     this.#options.say('warning', warning);
   }
 

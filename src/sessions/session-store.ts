@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
+import { mapConcurrent } from '../base/async.ts';
 import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import { openFileStore } from '../state/files/file-store.ts';
 import { hasEnded } from '../state/journal/fold.ts';
-import type { OnRecord } from '../state/journal/reader.ts';
 import { type JournalRecord, MAX_LIFETIME } from '../state/journal/records.ts';
 import type { PruneReport } from '../state/journal/retention.ts';
 import type { Journal, StateStore } from '../state/store.ts';
@@ -21,8 +21,11 @@ import {
   type GetExternalId,
   SessionClientFactory,
   type StopResult,
-  stopSessions,
+  stopRecordedSession,
 } from './stop-session.ts';
+
+/** Maximum concurrent stops, because AgentCore throttles. */
+const STOP_CONCURRENCY = 8;
 
 /** Lists and stops the sessions in the journal. All programs of a user share the journal. */
 export class SessionStore {
@@ -32,7 +35,7 @@ export class SessionStore {
   readonly journal: Journal;
   readonly #directory: string;
   readonly #program: string;
-  readonly #access: SessionClientFactory;
+  readonly #clients: SessionClientFactory;
   readonly #lifecycles: LifecycleCache;
 
   /**
@@ -47,10 +50,10 @@ export class SessionStore {
     this.folder = getJournalDirectory(this.#directory);
     this.#program = program;
     this.journal = this.#open(() => undefined).journal;
-    this.#access = new SessionClientFactory(env, externalIdOf);
+    this.#clients = new SessionClientFactory(env, externalIdOf);
     this.#lifecycles = new LifecycleCache({
       file: join(this.#directory, 'lifecycles.json'),
-      read: (subject, signal) => this.#access.readLifecycle(subject, signal),
+      read: (subject, signal) => this.#clients.readLifecycle(subject, signal),
       now: Date.now,
     });
   }
@@ -83,13 +86,10 @@ export class SessionStore {
   ): Promise<void> {
     const { signal, onResult, onFailure } = options;
     await this.#withJournal(onFailure, (journal) =>
-      stopSessions(entries, {
-        access: this.#access,
-        signal,
-        onResult: async (entry, result) => {
-          await recordOnce(journal(), entry, toSessionEvent(result));
-          onResult(entry, result);
-        },
+      mapConcurrent(entries, STOP_CONCURRENCY, async (entry) => {
+        const result = await stopRecordedSession(entry, this.#clients, signal);
+        await recordOnce(journal(), entry, toSessionEvent(result));
+        onResult(entry, result);
       }),
     );
   }
@@ -121,7 +121,7 @@ export class SessionStore {
   /** Opens the journal when the first result arrives: a stop sends its request first. */
   async #withJournal(
     onFailure: (sentence: string) => void,
-    work: (journal: () => Journal) => Promise<void>,
+    work: (journal: () => Journal) => Promise<unknown>,
   ): Promise<void> {
     let store: StateStore | undefined;
     await work(() => {
@@ -195,19 +195,14 @@ export async function readSessions(options: {
   readonly journal: Pick<Journal, 'readSessionFacts'>;
   readonly lifecycles: Pick<LifecycleCache, 'resolve'>;
   readonly now: () => number;
-  /** Called for each record. */
-  readonly onRecord?: OnRecord;
   /** Also returns sessions with these ends. Lists do not show them. */
   readonly unlisted?: readonly UnlistedEnd[];
 }): Promise<ReadSessions> {
-  const { journal, lifecycles, now, onRecord, unlisted = [] } = options;
+  const { journal, lifecycles, now, unlisted = [] } = options;
   const uses = new SessionActivityIndex();
   const { facts, owners, problems } = await journal.readSessionFacts({
     now: new Date(now()),
-    onRecord: (record, file) => {
-      uses.add(record);
-      onRecord?.(record, file);
-    },
+    onRecord: (record) => uses.add(record),
   });
   const sessions = [...facts]
     .map(([session, known]) => ({

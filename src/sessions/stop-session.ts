@@ -22,7 +22,7 @@ import { readErrorReply } from '../aws/error-reply.ts';
 import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
 import { getEnvironmentProfile } from '../aws/shared-config.ts';
 import { SigningClock } from '../aws/sigv4.ts';
-import { getBackoffDelay, mapConcurrent, sleep, withAbort } from '../base/async.ts';
+import { getBackoffDelay, sleep, withAbort } from '../base/async.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { formatTime } from '../base/format.ts';
@@ -51,6 +51,10 @@ const MAX_UNANSWERED_ATTEMPTS = 3;
 
 /** Maximum body to read after a success. Its content is not needed. */
 const MAX_BODY_BYTES = 64 * 1024;
+
+/** Reason if AgentCore returns 404 for the sent id, but the microVM may have another id. */
+export const UNKNOWN_ID_REASON =
+  'AgentCore knows no session by the id that was sent, and its own was never learnt';
 
 const SESSION_HEADER = 'x-amzn-bedrock-agentcore-runtime-session-id';
 
@@ -168,9 +172,8 @@ async function stopAs(
         throw thrown;
       }
       const { retryAfter = 0, status } = getRejectionFacts(thrown);
-      const backoff = status === 409 ? CONFLICT_BACKOFF : BACKOFF;
-      const wait = Math.max(getBackoffDelay(attempt, backoff), retryAfter * 1000);
-      await sleep(wait, signal).catch(() => {
+      const delayMs = getBackoffDelay(attempt, status === 409 ? CONFLICT_BACKOFF : BACKOFF);
+      await sleep(Math.max(delayMs, retryAfter * 1000), signal).catch(() => {
         throw thrown;
       });
     }
@@ -285,32 +288,15 @@ function createStopRejectedError(ofToken: unknown, ofCredentials: unknown): Agen
   );
 }
 
-/** Maximum number of concurrent stops, because AgentCore throttles. */
-const STOP_CONCURRENCY = 8;
-
-/** Stops sessions, some at a time, and reports each result immediately. Never rejects. */
-export async function stopSessions(
-  entries: readonly SessionInfo[],
-  options: {
-    readonly access: Pick<SessionClientFactory, 'createStopTargetFor'>;
-    readonly signal: AbortSignal;
-    readonly onResult: (entry: SessionInfo, result: StopResult) => void | Promise<void>;
-  },
-): Promise<void> {
-  await mapConcurrent(entries, STOP_CONCURRENCY, async (entry) => {
-    const result = await stopRecorded(entry, options.access, options.signal);
-    await options.onResult(entry, result);
-  });
-}
-
-async function stopRecorded(
+/** Stops a session of any program, by its record. Never rejects. */
+export async function stopRecordedSession(
   entry: SessionInfo,
-  access: Pick<SessionClientFactory, 'createStopTargetFor'>,
+  clients: SessionClientFactory,
   signal: AbortSignal,
 ): Promise<StopResult> {
   if (signal.aborted) return createFailedResult('interrupted before it was tried');
   try {
-    const target = await access.createStopTargetFor(entry);
+    const target = await clients.createStopTargetFor(entry);
     const options = { signal, timeoutMs: STOP_TIMEOUT_MS };
     const result = await stopSession(target, entry.stopIds, options);
     if (result.how === 'gone' && !entry.idsKnown && entry.mayBill)
@@ -327,7 +313,7 @@ async function stopRecorded(
 /** Reason if a 404 proves nothing: the id of the microVM may be unknown. */
 function describeUnknownId({ mayBillUntil }: SessionInfo): string {
   const until = mayBillUntil ? ` until ${formatTime(mayBillUntil)}` : '';
-  return `AgentCore knows no session by the id that was sent, and its own was never learnt; it may bill${until}`;
+  return `${UNKNOWN_ID_REASON}; it may bill${until}`;
 }
 
 /** Adds the missing settings to the reason, because only IAM credentials were tried. */
@@ -482,7 +468,7 @@ export class SessionClientFactory {
     return isLoopback && !assumeRole && !this.#env.AWS_ACCESS_KEY_ID;
   }
 
-  /** Opened late, so that invalid proxy settings fail only the requests that need them. */
+  /** Opened late: if the proxy settings are invalid, only requests through them fail. */
   #getNetwork(subject: LifecycleSubject): Promise<Network> {
     return openNetwork(this.#getProfile(subject), this.#env);
   }

@@ -1,3 +1,5 @@
+import type { MaybePromise } from '../base/async.ts';
+
 /** The counters of policy limits: their store, and their amounts by time slice. */
 
 /** The calls that share counts: those of one agent session, of one caller (`grant`), or all. */
@@ -8,19 +10,20 @@ export interface CounterGroup {
 }
 
 /**
- * The counts of all programs. All of them see the additions to a group in the same order. A program
+ * The counts of all programs. Files answer without a wait, so a decision and its count are one step
+ * (`MaybePromise`). All programs see the additions to a group in the same order. A program
  * adds an amount first, and checks the limit with the counts directly after its own addition.
  */
 export interface CounterStore {
   /** @throws {AgentCoreError} `config` if earlier counts are unknown. */
-  read(group: CounterGroup): Tallies;
+  read(group: CounterGroup): MaybePromise<Tallies>;
   /** Like {@link read}, but possibly without recent counts of other programs. */
-  readCached(group: CounterGroup): Tallies;
+  readCached(group: CounterGroup): MaybePromise<Tallies>;
   /**
    * Returns the counts directly after the additions, without later ones of other programs. Throws
    * like {@link read}.
    */
-  add(group: CounterGroup, additions: readonly Addition[]): Tallies;
+  add(group: CounterGroup, additions: readonly Addition[]): MaybePromise<Tallies>;
 }
 
 /** Counts of this process alone, for tests of policies. */

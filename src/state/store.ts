@@ -1,5 +1,5 @@
 import type { Vault } from '../redaction/tokens.ts';
-import type { AuditEntry } from './audit/audit-log.ts';
+import type { AuditEntry } from './audit/records.ts';
 import type { CounterStore } from './counters.ts';
 import type { FollowedRecord, FollowOptions } from './journal/follow.ts';
 import type { FoldOptions, JournalSessions, ReadJournal, ReadOptions } from './journal/reader.ts';

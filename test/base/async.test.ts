@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   Debouncer,
   getBackoffDelay,
+  type MaybePromise,
   mapConcurrent,
+  runSteps,
   SingleFlight,
   sleep,
   TaskQueue,
@@ -288,5 +290,23 @@ describe('Debouncer', () => {
     debouncer.trigger();
     await vi.advanceTimersByTimeAsync(100);
     expect(run).not.toHaveBeenCalled();
+  });
+});
+
+describe('work in steps', () => {
+  function* add(
+    one: MaybePromise<number>,
+    other: MaybePromise<number>,
+  ): Generator<MaybePromise<number>, number, number> {
+    return (yield one) + (yield other);
+  }
+
+  it('ends without a wait if no step is a promise', () => {
+    expect(runSteps(add(1, 2))).toBe(3);
+  });
+
+  it('waits for promises, and gets their errors', async () => {
+    expect(await runSteps(add(Promise.resolve(1), 2))).toBe(3);
+    await expect(runSteps(add(1, Promise.reject(new Error('no'))))).rejects.toThrow('no');
   });
 });

@@ -10,7 +10,7 @@ import { AuditInterceptor, createNameMask } from '../../src/policy/audit-interce
 import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
 import type { RedactionRules } from '../../src/redaction/rules.ts';
 import { applyInterceptors, type Interceptor } from '../../src/relay/peer.ts';
-import type { AuditEntry } from '../../src/state/audit/audit-log.ts';
+import type { AuditEntry } from '../../src/state/audit/records.ts';
 import { CallRecorderInterceptor } from '../../src/telemetry/call-recorder.ts';
 import { exchangeWith, requestOf, resultFor, ScriptedServer } from '../recovery/scripted-peers.ts';
 import { redactorOf } from './redaction/redaction-fixture.ts';

@@ -1,7 +1,7 @@
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { verifyAudit } from '../../src/state/audit/verify.ts';
+import { verifyAudit } from '../../src/state/audit/reader.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import { proxyTo } from '../fixtures/proxied-runtime.ts';
 import type { Line } from '../fixtures/proxy-process.ts';

@@ -95,7 +95,6 @@ async function govern(answer: string) {
     catalogs: { tool: new ToolCatalog(), prompt: new ToolCatalog('prompts/list') },
     conversation: { id: 's', elicitation: { form: false, url: false } },
     caller: async () => 'arn:me',
-    now: Date.now,
   });
   const redactor = redactorOf({ mode: 'mask', directions: ['arguments', 'results'] });
   const redaction = new RedactionInterceptor(() => redactor);

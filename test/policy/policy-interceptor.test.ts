@@ -10,7 +10,8 @@ import {
 } from '../../src/mcp/message.ts';
 import type { PolicyState } from '../../src/policy/documents/document-set.ts';
 import { Counters } from '../../src/policy/engine/counters.ts';
-import { createResultResponse, PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
+import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
+import { createResultResponse } from '../../src/policy/result-filter.ts';
 import {
   applyInterceptors,
   createContext,
@@ -39,7 +40,6 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     catalogs: { tool: tools, prompt: prompts },
     conversation: { id: 's', elicitation: { form: true, url: false } },
     caller: caller ?? (async () => 'arn:me'),
-    now: Date.now,
   });
   const server: Peer = {
     request: async (request, context) => {

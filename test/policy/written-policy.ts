@@ -2,7 +2,7 @@ import type { Policy } from '../../src/policy/documents/model.ts';
 import { parsePolicy } from '../../src/policy/documents/parser.ts';
 import { formatProblem } from '../../src/policy/documents/source-text.ts';
 import type { EvaluationInput, Reservation } from '../../src/policy/engine/decision.ts';
-import { decide, findHidingRule } from '../../src/policy/engine/evaluate.ts';
+import { evaluate, findHidingRule } from '../../src/policy/engine/evaluate.ts';
 import { SchemaValidator } from '../../src/policy/engine/schema-validator.ts';
 import { getSubjects } from '../../src/policy/engine/subjects.ts';
 
@@ -49,7 +49,7 @@ export class Judge {
     const about = getSubjects(method, params);
     if ('fault' in about) return `fault ${about.fault}`;
     const facts = { ...this.#facts, ...more };
-    const decision = decide(this.#policies, {
+    const decision = evaluate(this.#policies, {
       from: 'client',
       method,
       subject: about.subjects[0],
@@ -64,10 +64,10 @@ export class Judge {
       ...facts,
     });
     if (decision.effect === 'deny') {
-      this.said = decision.ruling.message;
-      return `deny ${decision.ruling.pointer}`;
+      this.said = decision.match.message;
+      return `deny ${decision.match.pointer}`;
     }
-    if (decision.asks.length > 0) return `ask ${decision.asks[0]?.pointer}`;
+    if (decision.approvals.length > 0) return `ask ${decision.approvals[0]?.pointer}`;
     const beyond = decision.reservations.find((one) => this.#isBeyond(one));
     if (beyond) {
       this.said = beyond.message;

@@ -108,7 +108,7 @@ it('a session receives no message once its stop has begun, even if another one r
     await upstream.saw('the call', (seen) => isCall(seen, name));
   }
   const before = upstream.seen.length;
-  sessions.endAll();
+  const ended = sessions.shutdown({ stop: true, timeoutMs: 20_000 });
   const late = [
     end.request(callOf('late'), exchange),
     end.notify(createNotification('notifications/roots/list_changed')),
@@ -116,7 +116,7 @@ it('a session receives no message once its stop has begun, even if another one r
   for (const message of [...calls, ...late]) {
     await expect(message).rejects.toMatchObject({ code: 'shutdown' });
   }
-  await sessions.settled(20_000);
+  await ended;
   expect(upstream.seen.slice(before).map(({ path }) => path.split('/').at(-1))).toEqual([
     'stopruntimesession',
     'stopruntimesession',
@@ -142,8 +142,7 @@ it('a session stays in the list if its last handshake was cut off, even without 
   const initialize = requestOf('initialize', { protocolVersion: '2025-11-25' });
   await expect(end.request(initialize, exchange)).rejects.toMatchObject({ code: 'timeout' });
   end.close();
-  sessions.endAll();
-  await sessions.settled(20_000);
+  await sessions.shutdown({ stop: true, timeoutMs: 20_000 });
   expect(types()).toContain('session.identified');
   expect(types().at(-1)).toBe('session.stop-failed');
 });

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getRecordIds } from '../../sessions/session-info.ts';
-import type { AuditReport } from '../../state/audit/verify.ts';
+import type { AuditReport } from '../../state/audit/reader.ts';
 import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from '../models/activity-model.ts';
 import type { SessionNode } from '../models/tree-nodes.ts';
 import { Commands, Views } from '../settings/contributions.ts';
@@ -100,7 +100,7 @@ export function registerAuditCommands(commands: CommandRegistry, env: () => Envi
     const report = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Verifying audit') },
       async () => {
-        const { verifyAudit } = await import('../../state/audit/verify.ts');
+        const { verifyAudit } = await import('../../state/audit/reader.ts');
         return verifyAudit(state);
       },
     );

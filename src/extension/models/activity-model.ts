@@ -2,8 +2,8 @@ import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 import { WatchedValue } from '../../base/watched-value.ts';
 import { formatRecord, getRecordTime, isWanted } from '../../sessions/format.ts';
-import type { AuditedRequest } from '../../state/audit/audit-log.ts';
-import type { Audited, RecentAudit } from '../../state/audit/recent.ts';
+import type { Audited, RecentAudit } from '../../state/audit/reader.ts';
+import type { AuditedRequest } from '../../state/audit/records.ts';
 import type { JournalRecord, ProgramRecord } from '../../state/journal/records.ts';
 import type { SessionsModel } from './sessions-model.ts';
 
@@ -116,7 +116,7 @@ export class ActivityModel extends WatchedValue<Activity> {
   /** Returns the decisions since the last call. The first call returns the existing ones. */
   async #readAudit(): Promise<Activity> {
     try {
-      this.#audit ??= import('../../state/audit/recent.ts').then(
+      this.#audit ??= import('../../state/audit/reader.ts').then(
         ({ RecentAudit }) => new RecentAudit(getStateDirectory(this.#env())),
       );
       const recent = await this.#audit;

@@ -4,14 +4,33 @@ import type { JsonRpcRequest } from '../../mcp/message.ts';
 import { getProtocolEra } from '../../mcp/protocol.ts';
 import type { Conversation } from '../../relay/conversation.ts';
 import type { RequestContext } from '../../relay/peer.ts';
-import type { ApprovalDetails, ApprovalQuestion, ApprovalRequirement } from '../engine/decision.ts';
-import { type Answer, Elicitation, InputRequired, supportsFormsStateless } from './elicitation.ts';
+import {
+  type ApprovalQuestion,
+  type ApprovalRequirement,
+  deny,
+  joinSentences,
+  type PolicyDecision,
+  type PolicyInput,
+  type RuleMatch,
+  UNSETTLED,
+} from '../engine/decision.ts';
+import { coversApproval, type PolicyEngine } from '../engine/engine.ts';
+import {
+  type Answer,
+  type Approver,
+  Elicitation,
+  InputRequired,
+  supportsFormsStateless,
+} from './approvers.ts';
 
 /** Maximum stored answers of each kind. The oldest are removed first. */
 const MAX_REMEMBERED = 1_000;
 
+/** Maximum questions about one message. Documents may change while a person decides. */
+const MAX_QUESTIONS = 10;
+
 /** The outcome of a required approval. */
-export type ApprovalOutcome =
+type ApprovalOutcome =
   /** Approved: send this request. */
   | { readonly request: JsonRpcRequest }
   /**
@@ -21,19 +40,35 @@ export type ApprovalOutcome =
   /** Denied, for this reason. */
   | { readonly refused: string };
 
-/** A channel to a person: the client's elicitation, or VS Code. */
-export interface Approver {
-  /** Waits for the person's answer. Rejects if the call is cancelled. */
-  ask(question: ApprovalQuestion, context: RequestContext): Promise<Answer>;
+/** A decision after the answers of persons. */
+export type FinalDecision =
+  | Extract<PolicyDecision, { effect: 'deny' | 'invalid' }>
+  /** The client must repeat the call with an answer to the question in `result`. */
+  | { readonly effect: 'ask'; readonly match: RuleMatch; readonly result: object }
+  | (Extract<PolicyDecision, { effect: 'allow' }> & {
+      /** The request to send: the original one if the client has repeated it with an answer. */
+      readonly request: JsonRpcRequest | undefined;
+      /** The approvals given so far. */
+      readonly approved: readonly ApprovalRequirement[];
+    });
+
+/** A request, and its context if a person may be asked about it. */
+interface Person {
+  readonly request: JsonRpcRequest;
+  /** `sender` receives the question: the client for all requests. */
+  readonly context: RequestContext;
 }
 
-/** Obtains approvals: asks a person by the best channel of the client, and stores the answers. */
+/**
+ * Decides messages, and obtains the required approvals: asks a person by the best channel of the
+ * client, and stores the answers.
+ */
 export class Approvals {
+  readonly #engine: PolicyEngine;
   readonly #conversation: Pick<Conversation, 'elicitation'>;
   readonly #elicitation = new Elicitation();
   readonly #inputRequired = new InputRequired();
   readonly #other: Approver | undefined;
-  readonly #now: () => number;
   /** Tools approved for the session. */
   readonly #agreed = new Set<string>();
   /** Declined calls, with the time from which on a new question is possible. */
@@ -43,21 +78,17 @@ export class Approvals {
 
   /** @param other Fallback if the client does not support form elicitation. */
   constructor(
+    engine: PolicyEngine,
     conversation: Pick<Conversation, 'elicitation'>,
-    now: () => number,
     other?: Approver,
   ) {
+    this.#engine = engine;
     this.#conversation = conversation;
-    this.#now = now;
     this.#other = other;
   }
 
   isOwn(request: JsonRpcRequest): boolean {
     return this.#elicitation.isOwn(request);
-  }
-
-  isAnswer(request: JsonRpcRequest): boolean {
-    return this.#inputRequired.isAnswer(request);
   }
 
   /**
@@ -69,25 +100,57 @@ export class Approvals {
   }
 
   /**
-   * Obtains the approvals of a client request. Uses stored answers if there are any, and asks a
-   * person otherwise.
+   * Decides a message, and counts it if it is allowed.
    *
-   * @param shown Returns details for the question.
+   * @param person If `undefined`, a required approval is a denial.
    */
-  async review(
+  async decide(message: PolicyInput, person?: Person): Promise<FinalDecision> {
+    let input = message;
+    let request = person?.request;
+    for (let times = 0; times < MAX_QUESTIONS; times++) {
+      const decision = await this.#engine.evaluate(input);
+      if (decision.effect === 'allow') {
+        const { approved } = input;
+        if (request && approved.length === 0 && this.#isAnswer(request)) {
+          await this.#engine.release(decision.receipt);
+          return deny(NOT_OPEN);
+        }
+        return { ...decision, request, approved };
+      }
+      if (decision.effect !== 'ask') return decision;
+      const { approvals, policies } = decision;
+      const [match] = approvals;
+      const outcome: ApprovalOutcome =
+        person && request
+          ? await this.#review(request, approvals, person.context)
+          : { refused: NO_APPROVER };
+      if ('result' in outcome) return { effect: 'ask', match, result: outcome.result };
+      if ('refused' in outcome) {
+        const message = joinSentences(match.message, outcome.refused);
+        return { effect: 'deny', match: { ...match, message } };
+      }
+      // Decide again: documents and counters may have changed while the person decided.
+      request = outcome.request;
+      input = { ...input, approved: [...input.approved, ...approvals], approvedFor: policies };
+    }
+    return deny(UNSETTLED);
+  }
+
+  /** Uses stored answers if there are any, and asks a person otherwise. */
+  async #review(
     request: JsonRpcRequest,
-    asks: readonly ApprovalRequirement[],
-    shown: () => Promise<ApprovalDetails>,
+    approvals: readonly ApprovalRequirement[],
     context: RequestContext,
   ): Promise<ApprovalOutcome> {
+    if (context.direction === 'to-client') return this.#ask(request, approvals, context);
     const fingerprint = getFingerprint(request);
-    if (this.#inputRequired.isAnswer(request)) {
+    if (this.#isAnswer(request)) {
       const taken = this.#inputRequired.take(request, fingerprint);
-      const answered = taken.question?.asks ?? [];
+      const answered = taken.question?.approvals ?? [];
       this.#remember(answered, request, fingerprint, taken.answer);
       if ('refused' in taken.answer) return taken.answer;
-      const isComplete = asks.every(
-        (ask) => answered.some((one) => isSameAsk(one, ask)) || this.#isAgreed(ask, request),
+      const isComplete = approvals.every(
+        (one) => answered.some(coversApproval(one)) || this.#isAgreed(one, request),
       );
       if (isComplete) return { request: taken.request };
       return { refused: 'The policy has changed since the person was asked.' };
@@ -96,45 +159,34 @@ export class Approvals {
     if (this.#continued.delete(getContinuationKey(fingerprint, request.params?.requestState))) {
       return { request };
     }
-    return this.#ask(request, asks, shown, 'client', context);
-  }
-
-  /**
-   * Like {@link review}, for a server request. `context.sender` must be the client.
-   */
-  reviewServers(
-    request: JsonRpcRequest,
-    asks: readonly ApprovalRequirement[],
-    shown: () => Promise<ApprovalDetails>,
-    context: RequestContext,
-  ): Promise<ApprovalOutcome> {
-    return this.#ask(request, asks, shown, 'server', context);
+    return this.#ask(request, approvals, context);
   }
 
   async #ask(
     request: JsonRpcRequest,
-    asks: readonly ApprovalRequirement[],
-    shown: () => Promise<ApprovalDetails>,
-    from: ApprovalQuestion['from'],
+    approvals: readonly ApprovalRequirement[],
     context: RequestContext,
   ): Promise<ApprovalOutcome> {
     const { method, params, bytes } = request;
     const fingerprint = getFingerprint(request);
-    const open = asks.filter((ask) => !this.#isAgreed(ask, request));
+    const open = approvals.filter((one) => !this.#isAgreed(one, request));
     if (open.length === 0) return { request };
-    if (open.some((ask) => (this.#declined.get(getCallKey(ask, fingerprint)) ?? 0) > this.#now())) {
+    const isDeclined = (one: ApprovalRequirement) =>
+      (this.#declined.get(getCallKey(one, fingerprint)) ?? 0) > Date.now();
+    if (open.some(isDeclined)) {
       return { refused: 'The person who was asked did not agree to this call a moment ago.' };
     }
     const span =
       findSpanAt(bytes, ['params', 'arguments']) ??
       (method === 'tools/call' ? undefined : findSpanAt(bytes, ['params']));
+    const from = context.direction === 'to-client' ? 'server' : 'client';
     const question: ApprovalQuestion = {
-      ...(await shown()),
+      ...(await this.#engine.describe()),
       from,
       method,
       tool: String(params?.name ?? params?.uri ?? method),
       arguments: span ? bytes.toString('utf8', span.start, span.end) : '{}',
-      asks: open,
+      approvals: open,
       mayLast: open.every(({ per }) => per === 'session'),
     };
     if (
@@ -152,14 +204,19 @@ export class Approvals {
     return 'refused' in answer ? answer : { request };
   }
 
+  /** True if a request is the answer to a question, by its `requestState`. */
+  #isAnswer(request: JsonRpcRequest): boolean {
+    return request.params?.requestState !== undefined && this.#inputRequired.isAnswer(request);
+  }
+
   #approverFor(request: JsonRpcRequest): Approver | undefined {
     if (getProtocolEra(request) === 'handshake' && this.#conversation.elicitation.form)
       return this.#elicitation;
     return this.#other;
   }
 
-  #isAgreed(ask: ApprovalRequirement, request: JsonRpcRequest): boolean {
-    return this.#agreed.has(getToolKey(ask, request));
+  #isAgreed(approval: ApprovalRequirement, request: JsonRpcRequest): boolean {
+    return this.#agreed.has(getToolKey(approval, request));
   }
 
   /**
@@ -167,23 +224,27 @@ export class Approvals {
    * a while, so repeated questions cannot wear the person down.
    */
   #remember(
-    asks: readonly ApprovalRequirement[],
+    approvals: readonly ApprovalRequirement[],
     request: JsonRpcRequest,
     fingerprint: string,
     answer: Answer,
   ): void {
-    for (const ask of asks) {
+    for (const one of approvals) {
       if ('refused' in answer) {
-        if (ask.dedupe > 0)
-          this.#declined.set(getCallKey(ask, fingerprint), this.#now() + ask.dedupe);
+        if (one.dedupe > 0)
+          this.#declined.set(getCallKey(one, fingerprint), Date.now() + one.dedupe);
       } else if (answer.agreed === 'session') {
-        this.#agreed.add(getToolKey(ask, request));
+        this.#agreed.add(getToolKey(one, request));
       }
     }
     evictOldest(this.#agreed);
     evictOldest(this.#declined);
   }
 }
+
+const NO_APPROVER = 'Nobody can be asked about it at this place.';
+
+const NOT_OPEN = 'This answers a question of the policy that is not open any more.';
 
 function evictOldest(remembered: Map<string, number> | Set<string>): void {
   for (const key of remembered.keys()) {
@@ -207,16 +268,6 @@ function getToolKey(
   { method, params }: JsonRpcRequest,
 ): string {
   return JSON.stringify([file, pointer, message, definition, method, params?.name ?? params?.uri]);
-}
-
-/** True if an approval of one also covers the other. */
-export function isSameAsk(one: ApprovalRequirement, other: ApprovalRequirement): boolean {
-  return (
-    one.file === other.file &&
-    one.pointer === other.pointer &&
-    one.message === other.message &&
-    one.definition === other.definition
-  );
 }
 
 function getCallKey({ file, pointer }: ApprovalRequirement, fingerprint: string): string {

@@ -1,19 +1,19 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
 
 /** Initial rules for tools by risk, and the YAML comment above them. */
-const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules: string }>> = {
-  read: { says: 'These read.', rules: '[]' },
+const BEGINNINGS: Readonly<Record<Risk, { readonly comment: string; readonly rules: string }>> = {
+  read: { comment: 'These read.', rules: '[]' },
   write: {
-    says: 'These write.',
+    comment: 'These write.',
     rules: '[{ name: pace, rate_limit: 60/hour }, { name: shape, validate: schema }]',
   },
   destructive: {
-    says: 'These destroy, or cannot be undone.',
+    comment: 'These destroy, or cannot be undone.',
     rules:
       '[{ name: agreement, action: require_approval }, { name: pace, rate_limit: 10/hour }, { name: shape, validate: schema }]',
   },
   execute: {
-    says: 'These run something, whatever that does.',
+    comment: 'These run something, whatever that does.',
     rules:
       '[{ name: agreement, action: require_approval }, { name: pace, rate_limit: 10/hour }, { name: shape, validate: schema }]',
   },
@@ -41,8 +41,8 @@ export function generatePolicy(tools: readonly JsonObject[], origin: string): st
       .filter((tool) => classifyRisk(tool) === risk)
       .map(({ name }) => String(name));
     if (names.length === 0) continue;
-    const { says, rules } = BEGINNINGS[risk];
-    lines.push(`  # ${says}`);
+    const { comment, rules } = BEGINNINGS[risk];
+    lines.push(`  # ${comment}`);
     for (const name of new Set(names)) lines.push(`  ${formatKey(name)}: { rules: ${rules} }`);
   }
   if (lines.at(-1) === 'tools:') lines[lines.length - 1] = 'tools: {}';

@@ -3,13 +3,19 @@ import * as z from 'zod';
 import type { JsonObject } from '../../mcp/message.ts';
 import { parseHints, type ToolFacts } from '../../relay/tool-catalog.ts';
 import { MemoryCounterStore } from '../../state/counters.ts';
-import type { Policy } from '../documents/model.ts';
+import type { Counter, Policy } from '../documents/model.ts';
 import { DocumentText, type Problem } from '../documents/source-text.ts';
 import { Counters } from '../engine/counters.ts';
-import type { EvaluationInput, Reservation, RuleMatch } from '../engine/decision.ts';
-import { decide } from '../engine/evaluate.ts';
+import {
+  deny,
+  type EvaluationInput,
+  type Reservation,
+  type RuleMatch,
+  type Subject,
+} from '../engine/decision.ts';
+import { evaluate, evaluateWithCounts } from '../engine/evaluate.ts';
 import { SchemaValidator } from '../engine/schema-validator.ts';
-import { getSubjects, type Subject } from '../engine/subjects.ts';
+import { getSubjects } from '../engine/subjects.ts';
 
 /** Tests of policies: decides messages without a server, and runs files of examples. */
 
@@ -18,7 +24,7 @@ interface TestOutcome {
   /** `unknown` if the decision depends on the server's tools, and these are not known. */
   readonly effect: 'allow' | 'ask' | 'deny' | 'unknown';
   /** The rule that denies, asks, or needs more data. */
-  readonly ruling: RuleMatch | undefined;
+  readonly match: RuleMatch | undefined;
   /** The limits that count the message. */
   readonly limits: readonly Reservation[];
 }
@@ -66,7 +72,7 @@ export class PolicyTest {
     this.#counters = new Counters(new MemoryCounterStore(), now);
   }
 
-  /** Loads the schema validator. Must complete before {@link judge}. */
+  /** Loads the schema validator. Must complete before {@link evaluate}. */
   async prepare(): Promise<this> {
     await this.#schemas.prepare();
     return this;
@@ -78,65 +84,63 @@ export class PolicyTest {
    * @param given `runtime` may be any address accepted by the proxy.
    * @throws {AgentCoreError} `usage` if the proxy rejects the address.
    */
-  judge(method: string, params: JsonObject, given: TestFacts = {}): TestOutcome {
+  async evaluate(method: string, params: JsonObject, given: TestFacts = {}): Promise<TestOutcome> {
     const facts = { ...given, runtime: this.#serverName(given.runtime ?? '') };
     const about = getSubjects(method, params);
     if ('fault' in about) {
-      const ruling = {
-        file: '',
-        pointer: '',
-        message: `It cannot be judged, because ${about.fault}`,
-      };
-      return { effect: 'deny', ruling, limits: [] };
+      return { ...deny(`It cannot be judged, because ${about.fault}`), limits: [] };
     }
-    const verdicts = (about.subjects.length > 0 ? about.subjects : [undefined]).map((subject) =>
-      this.#judgeOne(method, params, subject, about.arguments, facts),
-    );
+    const outcomes: TestOutcome[] = [];
+    for (const subject of about.subjects.length > 0 ? about.subjects : [undefined]) {
+      outcomes.push(await this.#evaluateSubject(method, params, subject, about.arguments, facts));
+    }
     const strictest =
-      verdicts.find(({ effect }) => effect === 'deny') ??
-      verdicts.find(({ effect }) => effect === 'unknown') ??
-      verdicts.find(({ effect }) => effect === 'ask') ??
-      verdicts[0];
+      outcomes.find(({ effect }) => effect === 'deny') ??
+      outcomes.find(({ effect }) => effect === 'unknown') ??
+      outcomes.find(({ effect }) => effect === 'ask') ??
+      outcomes[0];
     return strictest as TestOutcome;
   }
 
-  #judgeOne(
+  async #evaluateSubject(
     method: string,
     params: JsonObject,
     subject: Subject | undefined,
     args: JsonObject,
     facts: TestFacts & Pick<EvaluationInput, 'runtime'>,
-  ): TestOutcome {
-    const party = { session: '', caller: facts.caller, runtime: facts.runtime };
+  ): Promise<TestOutcome> {
+    const scope = { session: '', caller: facts.caller, runtime: facts.runtime };
+    const read = (file: string, counter: Counter) => this.#counters.value(file, counter, scope);
     const by = (tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']) =>
-      decide(this.#policies, {
-        from: 'client',
-        caller: undefined,
-        spent: () => ({ usd: 0, sessions: 0 }),
-        ...facts,
-        tool,
-        method,
-        params,
-        subject,
-        arguments: args,
-        count: (file, counter) => this.#counters.value(file, counter, party),
-        schemaFault,
-      });
+      evaluateWithCounts(read, (count) =>
+        evaluate(this.#policies, {
+          from: 'client',
+          caller: undefined,
+          spent: () => ({ usd: 0, sessions: 0 }),
+          ...facts,
+          tool,
+          method,
+          params,
+          subject,
+          arguments: args,
+          count,
+          schemaFault,
+        }),
+      );
     // Assume unknown facts once in favor of the call, and once against it.
-    const decision = by(...this.#factsOf(facts.tool, args, 'in favour'));
+    const decision = await by(...this.#factsOf(facts.tool, args, 'in favour'));
     if (decision.effect === 'deny') return { ...decision, limits: [] };
-    const strict = by(...this.#factsOf(facts.tool, args, 'against'));
+    const strict = await by(...this.#factsOf(facts.tool, args, 'against'));
     if (strict.effect === 'deny') {
-      const ruling = { ...strict.ruling, message: NOT_GIVEN };
-      return { effect: 'unknown', ruling, limits: [] };
+      return { effect: 'unknown', match: { ...strict.match, message: NOT_GIVEN }, limits: [] };
     }
     const limits = decision.reservations;
-    const beyond = this.#counters.exceeded(limits, party);
-    if (beyond) return { effect: 'deny', ruling: beyond, limits };
-    const [ask] = decision.asks;
-    if (ask) return { effect: 'ask', ruling: ask, limits };
-    this.#counters.reserve(limits, party);
-    return { effect: 'allow', ruling: undefined, limits };
+    const beyond = await this.#counters.exceeded(limits, scope);
+    if (beyond) return { effect: 'deny', match: beyond, limits };
+    const [approval] = decision.approvals;
+    if (approval) return { effect: 'ask', match: approval, limits };
+    await this.#counters.reserve(limits, scope);
+    return { effect: 'allow', match: undefined, limits };
   }
 
   #factsOf(
@@ -278,7 +282,7 @@ export async function runExample(
   now: number,
   { tools, runtime = '', serverName }: TestSettings,
 ): Promise<string | undefined> {
-  const trial = await new PolicyTest(policies, serverName, () => now).prepare();
+  const test = await new PolicyTest(policies, serverName, () => now).prepare();
   const { method, params, times, expect, rule } = example;
   const facts = {
     from: example.from,
@@ -287,14 +291,14 @@ export async function runExample(
     tool: resolveTool(example, findTool(tools, params.name)),
   };
   for (let time = 1; time < times; time++) {
-    const { effect, ruling } = trial.judge(method, params, facts);
+    const { effect, match } = await test.evaluate(method, params, facts);
     if (effect === 'allow') continue;
-    return `time ${time} of ${times}: expected allow, got ${effect} by ${ruling?.pointer || 'no rule'}: ${ruling?.message}`;
+    return `time ${time} of ${times}: expected allow, got ${effect} by ${match?.pointer || 'no rule'}: ${match?.message}`;
   }
-  const { effect, ruling } = trial.judge(method, params, facts);
-  const by = ruling ? ` by ${ruling.pointer || 'no rule'}: ${ruling.message}` : '';
+  const { effect, match } = await test.evaluate(method, params, facts);
+  const by = match ? ` by ${match.pointer || 'no rule'}: ${match.message}` : '';
   if (effect !== expect) return `expected ${expect}, got ${effect}${by}`;
-  if (rule !== undefined && ruling?.pointer !== rule) return `expected it by ${rule}, got it${by}`;
+  if (rule !== undefined && match?.pointer !== rule) return `expected it by ${rule}, got it${by}`;
   return undefined;
 }
 

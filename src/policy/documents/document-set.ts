@@ -1,9 +1,11 @@
 import { AgentCoreError, describeFileError } from '../../base/errors.ts';
 import { decodeUtf8, getFileFingerprint, readRegularFile } from '../../base/files.ts';
 import type { Log } from '../../base/logger.ts';
+import type { RedactionRules } from '../../redaction/rules.ts';
 import type { PolicyPlace } from './locations.ts';
 import type { Policy } from './model.ts';
 import { parsePolicy } from './parser.ts';
+import type { RedactInput } from './schema.ts';
 import { formatProblem, MAX_DOCUMENT_BYTES } from './source-text.ts';
 
 /** The documents in force, or the reason to deny everything. */
@@ -28,6 +30,10 @@ export class PolicyDocumentSet {
   #stamp: string | undefined;
   #isFresh = false;
   #state: PolicyState = { policies: [], failure: undefined };
+  #redaction: { readonly of: readonly Policy[]; readonly rules: readonly RedactionRules[] } = {
+    of: [],
+    rules: [],
+  };
 
   constructor(places: readonly PolicyPlace[], log: Log) {
     this.#places = places;
@@ -63,6 +69,16 @@ export class PolicyDocumentSet {
       this.#state = this.#read(isFirst);
     }
     return this.#state;
+  }
+
+  /** Returns the redaction rules of the documents in force: the same list until one changes. */
+  getRedactionRules(): readonly RedactionRules[] {
+    const { policies } = this.current();
+    if (policies !== this.#redaction.of) {
+      const rules = policies.flatMap(({ redact }) => (redact ? [toRedactionRules(redact)] : []));
+      this.#redaction = { of: policies, rules };
+    }
+    return this.#redaction.rules;
   }
 
   #read(isFirst: boolean): PolicyState {
@@ -102,6 +118,11 @@ export class PolicyDocumentSet {
     const named = problems.slice(0, MAX_NAMED).map(formatProblem).join('; ');
     return more > 0 ? `${named}; and ${more} more` : named;
   }
+}
+
+/** Converts the input to rules. Removes members with the value `undefined`. */
+function toRedactionRules(redact: RedactInput): RedactionRules {
+  return JSON.parse(JSON.stringify(redact)) as RedactionRules;
 }
 
 function readIfThere(path: string): void {

@@ -66,7 +66,7 @@ export interface Entry {
   readonly describe: string | undefined;
 }
 
-interface OfRule {
+interface RuleBase {
   readonly pointer: string;
   readonly name: string | undefined;
   /** Message for the agent, if the document has one. */
@@ -77,19 +77,19 @@ interface OfRule {
 export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRule;
 
 /** Denies the call if its conditions hold. Without conditions, always. */
-interface DenyRule extends OfRule {
+interface DenyRule extends RuleBase {
   readonly kind: 'deny';
   readonly when: GuardCondition | undefined;
 }
 
 /** Denies the call if its conditions do not hold. */
-interface RequireRule extends OfRule {
+interface RequireRule extends RuleBase {
   readonly kind: 'require';
   readonly holds: GuardCondition;
 }
 
 /** Requires an approval if its conditions hold. Without conditions, always. */
-interface ApprovalRule extends OfRule {
+interface ApprovalRule extends RuleBase {
   readonly kind: 'approval';
   readonly when: GuardCondition | undefined;
   /** Milliseconds until the question expires. */
@@ -101,13 +101,13 @@ interface ApprovalRule extends OfRule {
  * Checks the arguments against the tool's own schema (`schema`), or only for missing arguments
  * (`required`).
  */
-interface SchemaRule extends OfRule {
+interface SchemaRule extends RuleBase {
   readonly kind: 'schema';
   readonly extent: 'schema' | 'required';
 }
 
 /** Counts the call. Denies it if the count would exceed `most`. */
-export interface LimitRule extends OfRule {
+export interface LimitRule extends RuleBase {
   readonly kind: 'limit';
   readonly counter: Counter;
   /** A fixed amount, or the path of an argument. */
@@ -129,7 +129,7 @@ export interface Counter {
 export type Scope = 'session' | 'grant' | 'global';
 
 /** Maximum cost of runtime sessions in a window, or maximum number of new ones. */
-interface Budget extends OfRule {
+interface Budget extends RuleBase {
   readonly unit: 'usd' | 'sessions';
   readonly most: number;
   readonly window: Window;

@@ -209,7 +209,7 @@ class PolicyReader {
       const known = this.#counters.get(reference);
       if (
         known &&
-        (known.window.words !== rule.counter.window.words || known.scope !== rule.counter.scope)
+        (known.window.label !== rule.counter.window.label || known.scope !== rule.counter.scope)
       ) {
         this.#complain(
           path,
@@ -397,7 +397,7 @@ function readLimits(
   const plain = { ...common, kind: 'limit', increment: 1, isExclusive: false } as const;
   if (rate !== undefined) {
     const { most, window } = readRate(rate);
-    const name = `_rate_${typeof rate === 'string' ? '' : `${index}_`}${window.words}`;
+    const name = `_rate_${typeof rate === 'string' ? '' : `${index}_`}${window.label}`;
     limits.push({ ...plain, counter: counter(name, window), most });
   }
   if (state) {
@@ -420,7 +420,7 @@ function readLimits(
   if (spend) {
     const increment = parseArgumentPath(spend.from ?? 'args.amount');
     if (spend.per_call !== undefined) {
-      const each = { ...createCalendarWindow('day'), milliseconds: 0, words: 'call' };
+      const each = { ...createCalendarWindow('day'), milliseconds: 0, label: 'call' };
       limits.push({
         ...plain,
         increment,
@@ -456,8 +456,8 @@ function readRate(rate: NonNullable<RuleInput['rate_limit']>): { most: number; w
   return { most: Number(count), window: readWindow(window) };
 }
 
-function getDenyMessage({ on_deny: said, reason }: Pick<Condition, 'on_deny' | 'reason'>) {
-  return said || reason || undefined;
+function getDenyMessage({ on_deny: message, reason }: Pick<Condition, 'on_deny' | 'reason'>) {
+  return message || reason || undefined;
 }
 
 /** Reads a window. A name is a calendar window, and a duration is a sliding window. */

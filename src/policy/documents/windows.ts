@@ -4,7 +4,7 @@ export interface Window {
   readonly kind: 'fixed' | 'sliding';
   readonly milliseconds: number;
   /** Text for messages: `minute`, `90 s`. Also identifies the window. */
-  readonly words: string;
+  readonly label: string;
 }
 
 export const NAMED_WINDOWS = ['second', 'minute', 'hour', 'day', 'week', 'month'] as const;
@@ -41,28 +41,28 @@ export function readDuration(text: string): number | undefined {
 
 /** Creates a window that restarts with the calendar. */
 export function createCalendarWindow(name: WindowName): Window {
-  return { kind: 'fixed', milliseconds: LENGTHS[name], words: name };
+  return { kind: 'fixed', milliseconds: LENGTHS[name], label: name };
 }
 
 /** Creates a window that always covers the latest period. */
-export function createSlidingWindow(milliseconds: number, words: string): Window {
-  return { kind: 'sliding', milliseconds, words };
+export function createSlidingWindow(milliseconds: number, label: string): Window {
+  return { kind: 'sliding', milliseconds, label };
 }
 
 /** Returns the start of the fixed window around `now`. Weeks start on Monday, as in ISO 8601. */
-export function getWindowStart({ milliseconds, words }: Window, now: number): number {
-  if (words === 'month') {
+export function getWindowStart({ milliseconds, label }: Window, now: number): number {
+  if (label === 'month') {
     const date = new Date(now);
     return Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
   }
   // 1 January 1970 was a Thursday.
-  const offset = words === 'week' ? 3 * DAY : 0;
+  const offset = label === 'week' ? 3 * DAY : 0;
   return Math.floor((now + offset) / milliseconds) * milliseconds - offset;
 }
 
 /** Returns the end of a fixed window by its start. */
 export function getWindowEnd(window: Window, start: number): number {
-  if (window.words !== 'month') return start + window.milliseconds;
+  if (window.label !== 'month') return start + window.milliseconds;
   const date = new Date(start);
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1);
 }

@@ -139,7 +139,10 @@ function evaluateOperator(
       return evaluateContains(actual, value, polarity);
     case 'exists':
       return true;
-    default:
+    case 'lt':
+    case 'lte':
+    case 'gt':
+    case 'gte':
       return evaluateOrder(op, actual, value as number, polarity);
   }
 }
@@ -196,12 +199,24 @@ function hasMatchingText(actual: unknown, test: (text: string) => boolean): bool
  * Evaluates an order. If the value is not a number, the result is false for `requires` and true for
  * `triggers`.
  */
-function evaluateOrder(op: Operator, actual: unknown, value: number, polarity: Polarity): boolean {
+function evaluateOrder(
+  op: 'lt' | 'lte' | 'gt' | 'gte',
+  actual: unknown,
+  value: number,
+  polarity: Polarity,
+): boolean {
   const number = toNumber(actual, polarity);
   if (number === undefined) return polarity === 'triggers';
-  if (op === 'lt') return number < value;
-  if (op === 'lte') return number <= value;
-  return op === 'gt' ? number > value : number >= value;
+  switch (op) {
+    case 'lt':
+      return number < value;
+    case 'lte':
+      return number <= value;
+    case 'gt':
+      return number > value;
+    case 'gte':
+      return number >= value;
+  }
 }
 
 function toNumber(actual: unknown, polarity: Polarity): number | undefined {
@@ -213,7 +228,7 @@ function toNumber(actual: unknown, polarity: Polarity): number | undefined {
 }
 
 /** Maximum interpretations of one value. */
-const MAX_READINGS = 100_000;
+const MAX_INTERPRETATIONS = 100_000;
 
 /** Invisible characters and unpaired surrogates. */
 const UNSEEN = /[\p{Cf}\p{Cc}\p{Cs}\p{Variation_Selector}\u115f\u1160\u2800\u3164\uffa0]/gu;
@@ -235,8 +250,8 @@ function getInterpretations(actual: unknown): readonly unknown[] | undefined {
   for (let at = 0; at < all.length; at++) {
     const one = all[at];
     const more = typeof one === 'string' ? getTextInterpretations(one) : getMembers(one);
-    if (all.length + more.length > MAX_READINGS) return undefined;
-    for (const reading of more) all.push(reading);
+    if (all.length + more.length > MAX_INTERPRETATIONS) return undefined;
+    for (const interpretation of more) all.push(interpretation);
   }
   return all;
 }
@@ -271,8 +286,8 @@ function possiblyEquals(actual: unknown, value: unknown): boolean {
 
 function getTextInterpretations(text: string): readonly unknown[] {
   const plain = toPlainText(text);
-  const held = /^[[{"]/.test(plain) ? tryParse(plain) : undefined;
-  return [...(plain === text ? [] : [plain]), ...(held === undefined ? [] : [held])];
+  const parsed = /^[[{"]/.test(plain) ? tryParse(plain) : undefined;
+  return [...(plain === text ? [] : [plain]), ...(parsed === undefined ? [] : [parsed])];
 }
 
 function toPlainText(text: string): string {

@@ -1,4 +1,4 @@
-import { SingleFlight } from '../../base/async.ts';
+import { type MaybePromise, runSteps, SingleFlight } from '../../base/async.ts';
 import { DEFAULT_LIFECYCLE } from '../../sessions/lifecycle.ts';
 import type { SessionInfo } from '../../sessions/session-info.ts';
 import { readSessions } from '../../sessions/session-store.ts';
@@ -14,12 +14,12 @@ import {
 import type { Journal } from '../../state/store.ts';
 import type { Counter, Scope } from '../documents/model.ts';
 import { getWindowEnd, getWindowStart, type Window } from '../documents/windows.ts';
-import type { Reservation, Spent } from './decision.ts';
+import type { Receipt, Reservation, Spent } from './decision.ts';
 
 /** The counters of limits, and the spending of budgets. */
 
 /** The identities by which counts are separated. */
-interface CounterScope {
+export interface CounterScope {
   /** Id of the agent's session: the client program that started the proxy. */
   readonly session: string;
   /** ARN of the caller, for the scope `grant`. */
@@ -28,18 +28,10 @@ interface CounterScope {
   readonly runtime: string;
 }
 
-/** The counted amounts of a call, for {@link Counters.release}. */
-export interface Receipt {
-  readonly added: readonly Counted[];
-}
-
-interface Counted {
-  readonly group: CounterGroup;
-  readonly additions: readonly Addition[];
-}
-
 /** The receipt, or the reservation beyond its limit. */
 export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
+
+type Steps<T> = Generator<MaybePromise<Tallies>, T, Tallies>;
 
 /** The counters of policies. */
 export class Counters {
@@ -56,23 +48,16 @@ export class Counters {
    *
    * @throws {AgentCoreError} if the counters cannot be read.
    */
-  value(file: string, counter: Counter, party: CounterScope): number {
-    const group = toGroup(counter.scope, party);
-    const tallies = this.#store.read(group);
-    this.#noteTime(group, tallies, [{ file, counter }], party);
-    return this.#getCount(tallies, file, counter, party);
+  value(file: string, counter: Counter, scope: CounterScope): MaybePromise<number> {
+    return runSteps(this.#read(file, counter, scope));
   }
 
   /** Returns the first reservation beyond its limit. Counts nothing. */
-  exceeded(reservations: readonly Reservation[], party: CounterScope): Reservation | undefined {
-    for (const [group, own] of groupByScope(reservations, party)) {
-      const tallies = this.#store.read(group);
-      const beyond = this.#findBeyond(tallies, own, party);
-      if (!beyond) continue;
-      this.#noteTime(group, tallies, own, party);
-      return beyond;
-    }
-    return undefined;
+  exceeded(
+    reservations: readonly Reservation[],
+    scope: CounterScope,
+  ): MaybePromise<Reservation | undefined> {
+    return runSteps(this.#findExceeded(reservations, scope));
   }
 
   /**
@@ -81,31 +66,8 @@ export class Counters {
    *
    * @throws {AgentCoreError} if the counters cannot be read or written: the call must be denied.
    */
-  reserve(reservations: readonly Reservation[], party: CounterScope): ReserveOutcome {
-    const groups = groupByScope(reservations, party);
-    for (const [group, own] of groups) {
-      // If an amount exceeds the limit, do not write it: refusals must not use space. Cached counts
-      // are sufficient here, because the counts after the write decide.
-      if (!this.#findBeyond(this.#store.readCached(group), own, party)) continue;
-      const tallies = this.#store.read(group);
-      const refused = this.#findBeyond(tallies, own, party);
-      if (!refused) continue;
-      this.#noteTime(group, tallies, own, party);
-      return { refused };
-    }
-    const added: Counted[] = [];
-    for (const [group, own] of groups) {
-      const additions = this.#toAdditions(own, party);
-      const tallies = this.#store.add(group, additions);
-      added.push({ group, additions });
-      const lost = own.find((one) =>
-        isBeyond(one, this.#getCount(tallies, one.file, one.counter, party)),
-      );
-      if (!lost) continue;
-      this.release({ added });
-      return { refused: lost };
-    }
-    return { receipt: { added } };
+  reserve(reservations: readonly Reservation[], scope: CounterScope): MaybePromise<ReserveOutcome> {
+    return runSteps(this.#reserve(reservations, scope));
   }
 
   /**
@@ -113,12 +75,62 @@ export class Counters {
    *
    * @throws {AgentCoreError} if the write fails. The amounts then stay counted.
    */
-  release({ added }: Receipt): void {
-    for (const { group, additions } of added) {
-      this.#store.add(
-        group,
-        additions.map((one) => ({ ...one, amount: -one.amount })),
+  release(receipt: Receipt): MaybePromise<void> {
+    return runSteps(this.#release(receipt));
+  }
+
+  *#read(file: string, counter: Counter, scope: CounterScope): Steps<number> {
+    const group = toGroup(counter.scope, scope);
+    const tallies = yield this.#store.read(group);
+    yield* this.#noteTime(group, tallies, [{ file, counter }], scope);
+    return this.#getCount(tallies, file, counter, scope);
+  }
+
+  *#findExceeded(
+    reservations: readonly Reservation[],
+    scope: CounterScope,
+  ): Steps<Reservation | undefined> {
+    for (const [group, own] of groupByScope(reservations, scope)) {
+      const tallies = yield this.#store.read(group);
+      const beyond = this.#findBeyond(tallies, own, scope);
+      if (!beyond) continue;
+      yield* this.#noteTime(group, tallies, own, scope);
+      return beyond;
+    }
+    return undefined;
+  }
+
+  *#reserve(reservations: readonly Reservation[], scope: CounterScope): Steps<ReserveOutcome> {
+    const groups = groupByScope(reservations, scope);
+    for (const [group, own] of groups) {
+      // If an amount exceeds the limit, do not write it: refusals must not use space. Cached counts
+      // are sufficient here, because the counts after the write decide.
+      if (!this.#findBeyond(yield this.#store.readCached(group), own, scope)) continue;
+      const tallies = yield this.#store.read(group);
+      const refused = this.#findBeyond(tallies, own, scope);
+      if (!refused) continue;
+      yield* this.#noteTime(group, tallies, own, scope);
+      return { refused };
+    }
+    const added: Receipt['added'][number][] = [];
+    for (const [group, own] of groups) {
+      const additions = this.#toAdditions(own, scope);
+      const tallies = yield this.#store.add(group, additions);
+      added.push({ group, additions });
+      const lost = own.find((one) =>
+        isBeyond(one, this.#getCount(tallies, one.file, one.counter, scope)),
       );
+      if (!lost) continue;
+      yield* this.#release({ added });
+      return { refused: lost };
+    }
+    return { receipt: { added } };
+  }
+
+  *#release({ added }: Receipt): Steps<void> {
+    for (const { group, additions } of added) {
+      const negative = additions.map((one) => ({ ...one, amount: -one.amount }));
+      yield this.#store.add(group, negative);
     }
   }
 
@@ -126,44 +138,44 @@ export class Counters {
    * Records the current time if another program's clock was ahead and its counts are in the future.
    * Otherwise these counts would block the limit until their time comes.
    */
-  #noteTime(
+  *#noteTime(
     group: CounterGroup,
     tallies: Tallies,
     counted: readonly Pick<Reservation, 'file' | 'counter'>[],
-    party: CounterScope,
-  ): void {
+    scope: CounterScope,
+  ): Steps<void> {
     const ahead = counted.filter(({ file, counter }) => {
-      const tally = tallies.get(getKey(file, counter, party)) ?? EMPTY_TALLY;
+      const tally = tallies.get(getKey(file, counter, scope)) ?? EMPTY_TALLY;
       return isAhead(tally, counter.window, this.#now());
     });
     if (ahead.length === 0) return;
     const nothing = ahead.map((one) => ({ ...one, amount: 0 }));
-    this.#store.add(group, this.#toAdditions(nothing, party));
+    yield this.#store.add(group, this.#toAdditions(nothing, scope));
   }
 
   #findBeyond(
     tallies: Tallies,
     reservations: readonly Reservation[],
-    party: CounterScope,
+    scope: CounterScope,
   ): Reservation | undefined {
     return reservations.find((one) =>
-      isBeyond(one, this.#getCount(tallies, one.file, one.counter, party) + one.amount),
+      isBeyond(one, this.#getCount(tallies, one.file, one.counter, scope) + one.amount),
     );
   }
 
-  #getCount(tallies: Tallies, file: string, counter: Counter, party: CounterScope): number {
-    const tally = tallies.get(getKey(file, counter, party)) ?? EMPTY_TALLY;
+  #getCount(tallies: Tallies, file: string, counter: Counter, scope: CounterScope): number {
+    const tally = tallies.get(getKey(file, counter, scope)) ?? EMPTY_TALLY;
     return getCount(tally, counter.window, this.#now());
   }
 
   /** Merges reservations by counter. A call counts once, with the largest amount. */
   #toAdditions(
     reservations: readonly Pick<Reservation, 'file' | 'counter' | 'amount'>[],
-    party: CounterScope,
+    scope: CounterScope,
   ): Addition[] {
     const additions = new Map<string, Addition>();
     for (const { file, counter, amount } of reservations) {
-      const key = getKey(file, counter, party);
+      const key = getKey(file, counter, scope);
       const most = Math.max(amount, additions.get(key)?.amount ?? 0);
       const slice = getSliceAt(counter.window, this.#now());
       additions.set(key, { key, ...slice, amount: most });
@@ -174,21 +186,18 @@ export class Counters {
 
 function groupByScope(
   reservations: readonly Reservation[],
-  party: CounterScope,
+  scope: CounterScope,
 ): [CounterGroup, Reservation[]][] {
   const groups = new Map<Scope, Reservation[]>();
   for (const reservation of reservations) {
-    const { scope } = reservation.counter;
-    groups.set(scope, [...(groups.get(scope) ?? []), reservation]);
+    const { counter } = reservation;
+    groups.set(counter.scope, [...(groups.get(counter.scope) ?? []), reservation]);
   }
-  return [...groups].map(([scope, own]) => [toGroup(scope, party), own]);
+  return [...groups].map(([shared, own]) => [toGroup(shared, scope), own]);
 }
 
-function toGroup(scope: Scope, { session, caller }: CounterScope): CounterGroup {
-  return {
-    scope,
-    id: scope === 'session' ? session : scope === 'grant' ? (caller ?? 'unknown') : '',
-  };
+function toGroup(shared: Scope, { session, caller = 'unknown' }: CounterScope): CounterGroup {
+  return { scope: shared, id: { session, grant: caller, global: '' }[shared] };
 }
 
 function isBeyond({ most, isExclusive }: Reservation, total: number): boolean {
@@ -276,7 +285,8 @@ export class SpendingReader {
   async in(window: Window): Promise<Spent> {
     // If the clock was set back, the last read is in the future.
     const age = Math.abs(this.#now() - this.#readAt);
-    const reading = age > REFRESH_AFTER_MS ? this.#reading.run(() => this.#read()) : undefined;
+    const reading =
+      age > REFRESH_AFTER_MS ? this.#reading.run(() => this.#readJournal()) : undefined;
     reading?.catch(() => undefined);
     if (age > WAIT_AFTER_MS) await reading;
     const now = this.#now();
@@ -293,7 +303,7 @@ export class SpendingReader {
     return { usd, sessions };
   }
 
-  async #read(): Promise<void> {
+  async #readJournal(): Promise<void> {
     const lifecycles = { resolve: async () => () => DEFAULT_LIFECYCLE };
     const { entries } = await readSessions({
       journal: this.#journal,

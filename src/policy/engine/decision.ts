@@ -1,9 +1,11 @@
 import { basename } from 'node:path';
-import type { JsonObject } from '../../mcp/message.ts';
+import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
+import type { Peer, RequestContext } from '../../relay/peer.ts';
 import type { ToolFacts } from '../../relay/tool-catalog.ts';
-import type { AuditedRequest } from '../../state/audit/audit-log.ts';
-import type { Counter } from '../documents/model.ts';
+import type { AuditedRequest } from '../../state/audit/records.ts';
+import type { Addition, CounterGroup } from '../../state/counters.ts';
+import type { Counter, Policy } from '../documents/model.ts';
 import type { Window } from '../documents/windows.ts';
 
 /** Details of a question in addition to the request. */
@@ -21,9 +23,15 @@ export interface ApprovalQuestion {
   readonly caller: string | undefined;
   /** Usage of runtime sessions today; `undefined` if it cannot be determined. */
   readonly spent: Spent | undefined;
-  readonly asks: readonly ApprovalRequirement[];
+  readonly approvals: readonly ApprovalRequirement[];
   /** True if an approval may apply to the rest of the session. */
   readonly mayLast: boolean;
+}
+
+/** A tool, prompt, resource or method as the subject of rules. */
+export interface Subject {
+  readonly kind: SubjectKind;
+  readonly name: string;
 }
 
 /** All inputs of a decision. Equal inputs always lead to the same decision. */
@@ -31,7 +39,7 @@ export interface EvaluationInput {
   readonly from: 'client' | 'server';
   readonly method: string;
   /** The tool, prompt or resource of the message; `undefined` if it has none. */
-  readonly subject: { readonly kind: SubjectKind; readonly name: string } | undefined;
+  readonly subject: Subject | undefined;
   readonly params: JsonObject;
   /** Arguments of a tool or prompt; the params for other messages. */
   readonly arguments: JsonObject;
@@ -88,14 +96,76 @@ export interface ApprovalRequirement extends RuleMatch {
   readonly definition: string | undefined;
 }
 
-/** The decision about a message, before approvals and limits. */
-export type Decision =
-  | { readonly effect: 'deny'; readonly ruling: RuleMatch; readonly isHidden: boolean }
+/** A denial by a rule, or for a reason outside the documents. */
+export interface Denial {
+  readonly effect: 'deny';
+  readonly match: RuleMatch;
+}
+
+/** The result of the rules for a message, before approvals and limits. */
+export type Evaluation =
+  | Denial
   | {
       readonly effect: 'allow';
-      readonly asks: readonly ApprovalRequirement[];
+      readonly approvals: readonly ApprovalRequirement[];
       readonly reservations: readonly Reservation[];
     };
+
+/** A message to decide. */
+export interface PolicyInput {
+  readonly from: 'client' | 'server';
+  readonly method: string;
+  readonly params: JsonObject;
+  /** Of a client request. Only its rules may depend on names, arguments and the server's lists. */
+  readonly request?: {
+    readonly message: JsonRpcRequest;
+    readonly context: RequestContext;
+    readonly server: Peer;
+  };
+  /** The approvals given so far. */
+  readonly approved: readonly ApprovalRequirement[];
+  /** The documents that required them. */
+  readonly approvedFor?: readonly Policy[] | undefined;
+}
+
+/** The decision about a message. If it is `allow`, the message is counted. */
+export type PolicyDecision =
+  | Denial
+  /** The subject of the message is ambiguous. `reason` is the end of a sentence. */
+  | { readonly effect: 'invalid'; readonly reason: string }
+  | {
+      readonly effect: 'ask';
+      readonly approvals: readonly [ApprovalRequirement, ...ApprovalRequirement[]];
+      readonly policies: readonly Policy[];
+    }
+  | {
+      readonly effect: 'allow';
+      /** All required approvals. */
+      readonly approvals: readonly ApprovalRequirement[];
+      readonly receipt: Receipt;
+      readonly policies: readonly Policy[];
+    };
+
+/** The counted amounts of a message. */
+export interface Receipt {
+  readonly added: readonly {
+    readonly group: CounterGroup;
+    readonly additions: readonly Addition[];
+  }[];
+}
+
+/** Denies a message for a reason outside the documents. */
+export function deny(message: string): Denial {
+  return { effect: 'deny', match: { file: '', pointer: '', message } };
+}
+
+/** Joins two sentences. Adds a period if the first one has none. */
+export function joinSentences(one: string, other: string): string {
+  return `${one}${/[.!?\u3002]$/.test(one) ? '' : '.'} ${other}`;
+}
+
+/** The reason for a denial if documents change repeatedly while a message waits. */
+export const UNSETTLED = 'The policy changed again and again while the message waited.';
 
 /** Texts for effects in audit records. Effects of later versions are shown unchanged. */
 const EFFECTS: Readonly<Record<string, string>> = {
@@ -118,9 +188,9 @@ export function formatDecisionEffect({ decision, redactions }: AuditedRequest): 
   const rule = decision?.rule === undefined ? '' : ` by ${decision.rule || 'the document'}`;
   const document = decision?.document === undefined ? '' : ` of ${basename(decision.document)}`;
   const hidden = Object.entries(redactions ?? {}).map(([kind, count]) => `${count} ${kind}`);
-  const said = [
+  const parts = [
     effect && `${effect}${rule}${document}`,
     hidden.length > 0 && `hidden: ${hidden.join(', ')}`,
   ];
-  return said.filter(Boolean).join('; ') || 'nothing was decided';
+  return parts.filter(Boolean).join('; ') || 'nothing was decided';
 }

@@ -1,57 +1,76 @@
+import type { MaybePromise } from '../../base/async.ts';
 import { LruCache } from '../../base/cache.ts';
 import { isObject } from '../../mcp/message.ts';
-import type { SubjectKind } from '../../mcp/protocol.ts';
 import { parseHints } from '../../relay/tool-catalog.ts';
-import type { Entry, LimitRule, Policy, PolicyBody, Rule } from '../documents/model.ts';
+import type { Counter, Entry, LimitRule, Policy, PolicyBody, Rule } from '../documents/model.ts';
 import { toSkeleton } from '../documents/name-pattern.ts';
 import { evaluateCondition, type GuardContext } from './conditions.ts';
 import type {
   ApprovalRequirement,
-  Decision,
+  Denial,
+  Evaluation,
   EvaluationInput,
   Reservation,
   RuleMatch,
+  Subject,
 } from './decision.ts';
 import { getSubjectNames, isKnownMethod, isPlainName, resemblesKnownMethod } from './subjects.ts';
 
-interface Subject {
-  readonly kind: SubjectKind;
-  readonly name: string;
+/**
+ * Evaluates the rules of all documents for a message. A denial by one document is final. The approvals and limits
+ * of all documents apply. Pure: the result depends on the arguments only.
+ */
+export function evaluate(policies: readonly Policy[], facts: EvaluationInput): Evaluation {
+  const approvals: ApprovalRequirement[] = [];
+  const reservations: Reservation[] = [];
+  for (const policy of policies) {
+    const evaluation = evaluatePolicy(policy, facts);
+    if (evaluation.effect === 'deny') return evaluation;
+    approvals.push(...evaluation.approvals);
+    reservations.push(...evaluation.reservations);
+  }
+  return { effect: 'allow', approvals, reservations };
 }
 
 /**
- * Decides a message by all documents. A denial by one document is final. The approvals and limits
- * of all documents apply. Pure: the result depends on the arguments only.
+ * Runs an evaluation with the values of counters. If they arrive later, runs it again with them.
  */
-export function decide(policies: readonly Policy[], facts: EvaluationInput): Decision {
-  const asks: ApprovalRequirement[] = [];
-  const reservations: Reservation[] = [];
-  for (const policy of policies) {
-    const decision = decideByPolicy(policy, facts);
-    if (decision.effect === 'deny') return decision;
-    asks.push(...decision.asks);
-    reservations.push(...decision.reservations);
-  }
-  return { effect: 'allow', asks, reservations };
+export function evaluateWithCounts<T>(
+  read: (file: string, counter: Counter) => MaybePromise<number>,
+  run: (count: EvaluationInput['count']) => T,
+  known: ReadonlyMap<string, number> = new Map(),
+): MaybePromise<T> {
+  const pending = new Map<string, Promise<number>>();
+  const result = run((file, counter) => {
+    const key = `${file} ${counter.key}`;
+    const value = known.get(key) ?? pending.get(key) ?? read(file, counter);
+    if (typeof value === 'number') return value;
+    pending.set(key, value);
+    return 0;
+  });
+  if (pending.size === 0) return result;
+  return Promise.all([...pending].map(async ([key, value]) => [key, await value] as const)).then(
+    (values) => evaluateWithCounts(read, run, new Map([...known, ...values])),
+  );
 }
 
 /** Returns the rule that hides a name from lists; `undefined` if the name is visible. */
 export function findHidingRule(
   policies: readonly Policy[],
   subject: Subject,
-  party: RuleScope,
+  scope: RuleScope,
 ): RuleMatch | undefined {
   for (const policy of policies) {
-    if (policy.needsCaller && party.caller === undefined) return createUnknownCallerMatch(policy);
-    const body = resolveRules(policy, party);
+    if (policy.needsCaller && scope.caller === undefined) return createUnknownCallerMatch(policy);
+    const body = resolveRules(policy, scope);
     const { file } = policy;
-    const ruling =
+    const match =
       checkVisibility(file, body, subject) ??
       findEntries(body, subject)
         .flatMap(({ rules }) => rules)
         .filter((rule) => rule.kind === 'deny' && rule.when === undefined)
         .map((rule) => toRuleMatch(file, rule, subject))[0];
-    if (ruling) return ruling;
+    if (match) return match;
   }
   return undefined;
 }
@@ -60,10 +79,10 @@ export function findHidingRule(
 export function getNamePrefixes(
   policies: readonly Policy[],
   subject: Subject,
-  party: RuleScope,
+  scope: RuleScope,
 ): readonly string[] {
   const prefixes = policies.flatMap((policy) => {
-    const { entries, billable } = resolveRules(policy, party);
+    const { entries, billable } = resolveRules(policy, scope);
     const isBillable = subject.kind === 'tool' && isMarked(billable, subject.name);
     return [
       ...(isBillable ? ['Billable: '] : []),
@@ -75,48 +94,53 @@ export function getNamePrefixes(
   return [...new Set(prefixes)];
 }
 
-function decideByPolicy(policy: Policy, facts: EvaluationInput): Decision {
+function evaluatePolicy(policy: Policy, facts: EvaluationInput): Evaluation {
   const { file } = policy;
   if (policy.needsCaller && facts.caller === undefined)
-    return createDenyDecision(createUnknownCallerMatch(policy));
+    return denyBy(createUnknownCallerMatch(policy));
   const body = resolveRules(policy, facts);
   const method: Subject = { kind: 'method', name: facts.method };
   const { subject } = facts;
   const closed =
     checkUnknownMethod(file, body, facts.method) ??
     (subject && checkConfusableName(file, body, subject, facts));
-  if (closed) return createDenyDecision(closed);
+  if (closed) return denyBy(closed);
   const concealed = subject && getSubjectRules(file, body, subject).concealed;
-  if (concealed) return { ...createDenyDecision(concealed), isHidden: true };
+  if (concealed) return denyBy(concealed);
   const overspent = checkBudgets(file, body, facts);
-  if (overspent) return createDenyDecision(overspent);
+  if (overspent) return denyBy(overspent);
 
   const context: GuardContext = {
     arguments: facts.arguments,
     params: facts.params,
     count: (counter) => facts.count(file, counter),
   };
-  const asks: ApprovalRequirement[] =
+  const approvals: ApprovalRequirement[] =
     subject?.kind === 'tool' ? getApprovalsByMark(policy, body, subject, facts) : [];
   const reservations: Reservation[] = [];
   for (const about of subject ? [subject, method] : [method]) {
     for (const rule of getSubjectRules(file, body, about).rules) {
       if (rule.kind === 'limit') {
         const reservation = createReservation(rule, file, facts);
-        if ('refused' in reservation) return createDenyDecision(reservation.refused);
+        if ('refused' in reservation) return denyBy(reservation.refused);
         if (reservation.counter) reservations.push(reservation);
         continue;
       }
       if (!isRuleTriggered(rule, context, facts)) continue;
-      if (rule.kind !== 'approval')
-        return createDenyDecision(toRuleMatch(file, rule, about, facts));
+      if (rule.kind !== 'approval') return denyBy(toRuleMatch(file, rule, about, facts));
       const { dedupe, timeout } = policy.approvals;
       const match = toRuleMatch(file, rule, about);
       const definition = facts.tool?.definition;
-      asks.push({ ...match, timeout: rule.timeout ?? timeout, dedupe, per: rule.per, definition });
+      approvals.push({
+        ...match,
+        timeout: rule.timeout ?? timeout,
+        dedupe,
+        per: rule.per,
+        definition,
+      });
     }
   }
-  return { effect: 'allow', asks, reservations };
+  return { effect: 'allow', approvals, reservations };
 }
 
 /** True if a rule applies to the call: it denies the call or requires an approval. */
@@ -160,12 +184,12 @@ function getSubjectRules(file: string, body: PolicyBody, subject: Subject): Subj
   const key = `${subject.kind} ${subject.name}`;
   const before = ofBody.get(key);
   if (before) return before;
-  const said = {
+  const rules = {
     concealed: checkVisibility(file, body, subject),
     rules: findEntries(body, subject).flatMap(({ rules }) => rules),
   };
-  if (key.length <= MAX_CACHED_NAME_LENGTH) ofBody.set(key, said);
-  return said;
+  if (key.length <= MAX_CACHED_NAME_LENGTH) ofBody.set(key, rules);
+  return rules;
 }
 
 function findEntries({ entries }: PolicyBody, subject: Subject): Entry[] {
@@ -255,7 +279,7 @@ function checkBudgets(
   }
   for (const { unit, most, window, pointer, message } of budgets) {
     const spent = facts.spent(window);
-    const span = window.kind === 'fixed' ? `this ${window.words}` : `the last ${window.words}`;
+    const span = window.kind === 'fixed' ? `this ${window.label}` : `the last ${window.label}`;
     if (!spent)
       return createRuleMatch(
         file,
@@ -346,8 +370,8 @@ function createRuleMatch(file: string, pointer: string, sentence: string): RuleM
   return { file, pointer, message: sentence };
 }
 
-function createDenyDecision(by: RuleMatch): Extract<Decision, { effect: 'deny' }> {
-  return { effect: 'deny', ruling: by, isHidden: false };
+function denyBy(match: RuleMatch): Denial {
+  return { effect: 'deny', match };
 }
 
 /** The runtime and caller of a message. They select sections of a document. */
@@ -357,18 +381,18 @@ interface RuleScope {
 }
 
 /** Maximum cached combinations of runtime and caller. */
-const MAX_PARTIES = 100;
+const MAX_SCOPES = 100;
 
 const bodies = new WeakMap<Policy, Map<string, PolicyBody>>();
 
 /** Returns the rules of a document and of its matching sections, for one runtime and caller. */
-function resolveRules(policy: Policy, party: RuleScope): PolicyBody {
+function resolveRules(policy: Policy, scope: RuleScope): PolicyBody {
   if (policy.sections.length === 0) return policy.body;
   const known = bodies.get(policy) ?? new Map<string, PolicyBody>();
   bodies.set(policy, known);
-  const key = `${party.runtime} ${party.caller}`;
-  const body = known.get(key) ?? mergeSections(policy, party);
-  if (known.size >= MAX_PARTIES) known.clear();
+  const key = `${scope.runtime} ${scope.caller}`;
+  const body = known.get(key) ?? mergeSections(policy, scope);
+  if (known.size >= MAX_SCOPES) known.clear();
   known.set(key, body);
   return body;
 }
@@ -437,14 +461,14 @@ function createReservation(
     most,
     isExclusive,
   };
-  if (counter.window.words !== 'call') return reservation;
+  if (counter.window.label !== 'call') return reservation;
   return most !== undefined && amount > most ? { refused: reservation } : {};
 }
 
 function formatLimitMessage({ message, counter, most, increment }: LimitRule): string {
   if (message) return message;
   const { window } = counter;
-  const per = window.kind === 'fixed' ? window.words : `${window.words} (sliding)`;
+  const per = window.kind === 'fixed' ? window.label : `${window.label} (sliding)`;
   if (increment === 1) return `Rate limit of ${most} per ${per} reached. Try again later.`;
   return `The limit of ${most} per ${per} would be exceeded.`;
 }

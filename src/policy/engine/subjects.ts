@@ -1,15 +1,12 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
 import { squashName } from '../documents/name-pattern.ts';
-import type { EvaluationInput } from './decision.ts';
+import type { Subject } from './decision.ts';
 
 /**
  * The subjects of messages: tool, prompt and resource names, their equivalent forms, and methods of
  * MCP.
  */
-
-/** A tool, prompt, resource or method as the subject of rules. */
-export type Subject = NonNullable<EvaluationInput['subject']>;
 
 type Subjects =
   | { readonly subjects: readonly Subject[]; readonly arguments: JsonObject }

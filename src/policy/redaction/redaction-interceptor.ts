@@ -112,11 +112,11 @@ async function rewriteMessage<M extends JsonRpcMessage>(
 ): Promise<M> {
   const isLarge = message.bytes.length > MAX_LENGTH_AT_ONCE;
   if (isLarge) await yieldToEventLoop();
-  const said = message.bytes.toString();
+  const text = message.bytes.toString();
   if (isLarge) await yieldToEventLoop();
-  const redacted = await redact(said);
+  const redacted = await redact(text);
   recordRedactions(callInfo, redacted);
-  if (redacted.json === said) return message;
+  if (redacted.json === text) return message;
   if (isLarge) await yieldToEventLoop();
   const bytes = Buffer.from(redacted.json);
   if (message.kind === 'response' && !message.error) return { ...message, bytes };
@@ -141,9 +141,9 @@ async function restoreErrorValues(
   redactor: Redactor,
   error: AgentCoreError,
 ): Promise<AgentCoreError> {
-  const said = JSON.stringify({ error: { message: error.message, data: error.data } });
-  const { json } = await redactor.toClient(said, {});
-  if (json === said) return error;
+  const text = JSON.stringify({ error: { message: error.message, data: error.data } });
+  const { json } = await redactor.toClient(text, {});
+  if (json === text) return error;
   const { message, data } = (JSON.parse(json) as { error: JsonObject }).error as {
     message: string;
     data?: Readonly<Record<string, unknown>>;

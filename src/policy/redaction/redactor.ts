@@ -19,8 +19,6 @@ import {
   resolveModes,
 } from '../../redaction/rules.ts';
 import { createTokenPattern, Digests, type Vault } from '../../redaction/tokens.ts';
-import type { PolicyDocumentSet } from '../documents/document-set.ts';
-import type { RedactInput } from '../documents/schema.ts';
 
 interface RedactorOptions {
   /** The rules of all policies. If several apply to a kind, the strictest mode applies. */
@@ -76,7 +74,7 @@ const MAX_RENAMINGS = 3;
  */
 export class Redactor {
   readonly #options: RedactorOptions;
-  readonly #finders: ReadonlyMap<string, readonly Detector[]>;
+  readonly #detectors: ReadonlyMap<string, readonly Detector[]>;
   readonly #tokens: RegExp | undefined;
   readonly #digests: Digests;
   readonly #hasOwnPatterns: boolean;
@@ -87,9 +85,12 @@ export class Redactor {
     (key) => key.length + 50,
   );
 
-  private constructor(options: RedactorOptions, finders: ReadonlyMap<string, readonly Detector[]>) {
+  private constructor(
+    options: RedactorOptions,
+    detectors: ReadonlyMap<string, readonly Detector[]>,
+  ) {
     this.#options = options;
-    this.#finders = finders;
+    this.#detectors = detectors;
     const { rules, salt } = options;
     this.#digests = new Digests(salt);
     const own = collectPatterns(rules).map(({ name }) => name);
@@ -168,7 +169,7 @@ export class Redactor {
     const { vault } = this.#options;
     const leaves = new MessageRewriter(
       {
-        finders: this.#finders,
+        detectors: this.#detectors,
         modes,
         hasOwnPatterns: this.#hasOwnPatterns,
         holder: towards,
@@ -251,28 +252,4 @@ function createUnknownTokenError(towards: 'client' | 'server'): AgentCoreError {
         'protocol',
         'The server answered with a redaction token that it was not given, so its answer was not passed on',
       );
-}
-
-/**
- * Creates a function for the redaction rules of the documents in force. It returns the same list
- * until a document changes.
- */
-export function createRedactionRulesReader(
-  documents: Pick<PolicyDocumentSet, 'current'>,
-): () => readonly RedactionRules[] {
-  let policies: ReturnType<PolicyDocumentSet['current']>['policies'] | undefined;
-  let rules: readonly RedactionRules[] = [];
-  return () => {
-    const now = documents.current().policies;
-    if (now !== policies) {
-      policies = now;
-      rules = now.flatMap(({ redact }) => (redact ? [toRedactionRules(redact)] : []));
-    }
-    return rules;
-  };
-}
-
-/** Converts the input to rules. Removes members with the value `undefined`. */
-function toRedactionRules(redact: RedactInput): RedactionRules {
-  return JSON.parse(JSON.stringify(redact)) as RedactionRules;
 }

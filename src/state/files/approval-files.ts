@@ -38,8 +38,7 @@ export class ApprovalFiles implements ApprovalStore {
     await this.removeExpired();
     if ((await this.list()).length >= MAX_PENDING) return false;
     await prepareFolder(nodeFiles, this.folder);
-    const path = join(this.folder, `${pending.id}.json`);
-    return createFileOnce(path, `${JSON.stringify(pending)}\n`);
+    return createFileOnce(join(this.folder, `${pending.id}.json`), `${JSON.stringify(pending)}\n`);
   }
 
   /** Ignores invalid files. */
@@ -55,8 +54,10 @@ export class ApprovalFiles implements ApprovalStore {
     if (answer === 'session' && !mayLast) return false;
     const question = await nodeFiles.stat(join(this.folder, `${id}.json`)).catch(() => undefined);
     if (!question) return false;
-    const path = join(this.folder, `${id}.answer`);
-    return createFileOnce(path, `${JSON.stringify({ allow: answer })}\n`);
+    return createFileOnce(
+      join(this.folder, `${id}.answer`),
+      `${JSON.stringify({ allow: answer })}\n`,
+    );
   }
 
   async wait(

@@ -82,7 +82,6 @@ class JournalFiles extends JournalWriter implements Journal {
   }
 }
 
-/** Returns the secret of the first writer. */
 async function getOrCreateSecret(folder: string, name: string, bytes: number): Promise<Buffer> {
   const path = join(folder, name);
   try {

@@ -70,11 +70,6 @@ export function hasEnded(facts: SessionFacts): boolean {
   return facts.end !== undefined && facts.end.how !== 'left';
 }
 
-/** True if the record belongs to a session. Calls and errors do not count. */
-export function isSessionRecord(record: JournalRecord): record is SessionRecord {
-  return record.type.startsWith('session.');
-}
-
 /** True if the record identifies a session. */
 export function isOrigin(record: JournalRecord): boolean {
   return record.type === 'session.started' || record.type === 'session.carried';

@@ -32,11 +32,11 @@ export async function* followJournal(
 ): AsyncGenerator<FollowedRecord, void, void> {
   const { from = 'end', interval = 500 } = options;
   const tails = new Map<string, Tail>();
-  const bell = new ChangeSignal(folder, interval, signal);
+  const changes = new ChangeSignal(folder, interval, signal);
   let skipsPresent = from === 'end';
   try {
     while (!signal.aborted) {
-      bell.reset();
+      changes.reset();
       const files = await listJournalPaths(folder).catch(() => []);
       for (const file of files) {
         let tail = tails.get(file.path);
@@ -53,10 +53,10 @@ export async function* followJournal(
       const present = new Set(files.map(({ path }) => path));
       for (const path of tails.keys()) if (!present.has(path)) tails.delete(path);
       skipsPresent = false;
-      await bell.rung();
+      await changes.wait();
     }
   } finally {
-    bell.close();
+    changes.close();
   }
 }
 
@@ -126,45 +126,43 @@ class Tail {
 class ChangeSignal {
   readonly #interval: number;
   readonly #signal: AbortSignal;
-  readonly #close: () => void;
-  #hasRung = false;
-  #ring: (() => void) | undefined;
+  readonly #watcher: DirectoryWatcher;
+  #hasChanged = false;
+  #onChange: (() => void) | undefined;
 
   constructor(folder: string, interval: number, signal: AbortSignal) {
     this.#interval = interval;
     this.#signal = signal;
-    const ring = () => {
-      this.#hasRung = true;
-      this.#ring?.();
-    };
-    signal.addEventListener('abort', ring);
-    const watcher = new DirectoryWatcher(folder, ring);
-    watcher.start();
-    this.#close = () => {
-      signal.removeEventListener('abort', ring);
-      watcher.close();
-    };
+    this.#watcher = new DirectoryWatcher(folder, this.#emit);
+    signal.addEventListener('abort', this.#emit);
   }
 
   /** Clears the signal. Later changes set it again. */
   reset(): void {
-    this.#hasRung = false;
+    this.#hasChanged = false;
+    this.#watcher.start();
   }
 
   /** Resolves after a change, immediately if one came since `reset`, or after the interval. */
-  async rung(): Promise<void> {
-    if (this.#hasRung || this.#signal.aborted) return;
+  async wait(): Promise<void> {
+    if (this.#hasChanged || this.#signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#interval);
-      this.#ring = () => {
+      this.#onChange = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.#ring = undefined;
+    this.#onChange = undefined;
   }
 
   close(): void {
-    this.#close();
+    this.#signal.removeEventListener('abort', this.#emit);
+    this.#watcher.close();
   }
+
+  readonly #emit = (): void => {
+    this.#hasChanged = true;
+    this.#onChange?.();
+  };
 }

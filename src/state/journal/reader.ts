@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { getErrorMessage } from '../../base/errors.ts';
-import { isOrigin, isSessionRecord, reduceCall, reduceSession } from './fold.ts';
+import { isOrigin, reduceCall, reduceSession } from './fold.ts';
 import { getHostView, getLiveness, type Liveness, type Viewpoint } from './processes.ts';
 import {
+  isSessionRecord,
   type JournalRecord,
   type ProgramRecord,
   parseRecord,

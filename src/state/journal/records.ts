@@ -66,7 +66,12 @@ export type SessionRecord =
   | SessionDismissed
   | SessionCarried;
 
-interface OfSession {
+/** True if the record belongs to a session. Calls and errors do not count. */
+export function isSessionRecord(record: JournalRecord): record is SessionRecord {
+  return record.type.startsWith('session.');
+}
+
+interface SessionRecordBase {
   readonly at: string;
   readonly session: string;
   /**
@@ -104,25 +109,25 @@ interface RecordedRole {
 }
 
 /** Written to disk before the first invoke of the session. */
-export interface SessionStarted extends OfSession, SessionOrigin {
+export interface SessionStarted extends SessionRecordBase, SessionOrigin {
   readonly type: 'session.started';
 }
 
 /** IDs from AgentCore for the session. */
-interface SessionIdentified extends OfSession {
+interface SessionIdentified extends SessionRecordBase {
   readonly type: 'session.identified';
   readonly returnedId?: string | undefined;
   readonly mcpSessionId?: string | undefined;
 }
 
 /** The session was active at `at`, with this many open calls. */
-interface SessionActive extends OfSession {
+interface SessionActive extends SessionRecordBase {
   readonly type: 'session.active';
   readonly open: number;
 }
 
 /** The handshake was repeated, and the pending calls continued in the session `next`. */
-interface SessionReplayed extends OfSession {
+interface SessionReplayed extends SessionRecordBase {
   readonly type: 'session.replayed';
   readonly next: string;
   /** The cause, as a sentence. */
@@ -135,34 +140,34 @@ interface SessionReplayed extends OfSession {
 }
 
 /** The session does not exist: AgentCore accepted none of its invokes. */
-interface SessionLost extends OfSession {
+interface SessionLost extends SessionRecordBase {
   readonly type: 'session.lost';
   readonly reason: string;
 }
 
 /** The program ended and kept the session on purpose. */
-interface SessionLeft extends OfSession {
+interface SessionLeft extends SessionRecordBase {
   readonly type: 'session.left';
 }
 
-interface SessionStopped extends OfSession {
+interface SessionStopped extends SessionRecordBase {
   readonly type: 'session.stopped';
   /** True if AgentCore no longer had the session. */
   readonly wasGone: boolean;
 }
 
-interface SessionStopFailed extends OfSession {
+interface SessionStopFailed extends SessionRecordBase {
   readonly type: 'session.stop-failed';
   readonly reason: string;
 }
 
 /** The user removed it from the list, although it may still incur cost. */
-interface SessionDismissed extends OfSession {
+interface SessionDismissed extends SessionRecordBase {
   readonly type: 'session.dismissed';
 }
 
 /** All facts about a session at the start of a new file. */
-export interface SessionCarried extends OfSession {
+export interface SessionCarried extends SessionRecordBase {
   readonly type: 'session.carried';
   readonly facts: SessionFacts;
 }

@@ -1,9 +1,9 @@
 import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getErrorMessage } from '../../base/errors.ts';
-import { hasEnded, isEnd, isOrigin, isSessionRecord } from './fold.ts';
+import { hasEnded, isEnd, isOrigin } from './fold.ts';
 import { type JournalSource, readSessionFacts, type ScanOptions } from './reader.ts';
-import { type JournalRecord, MAX_LIFETIME, type SessionFacts } from './records.ts';
+import { isSessionRecord, type JournalRecord, MAX_LIFETIME, type SessionFacts } from './records.ts';
 import { isPart, isUnfinished, type JournalPath, listFileNames } from './segment.ts';
 
 const DAY = 24 * 60 * 60 * 1000;

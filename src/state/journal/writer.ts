@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
-import { waitUntilSettled } from '../../base/async.ts';
+import { waitUntilSettled, withTimeout } from '../../base/async.ts';
 import { getErrorMessage } from '../../base/errors.ts';
-import { hasEnded, isEnd, isSessionRecord, reduceCall, reduceSession } from './fold.ts';
+import { hasEnded, isEnd, reduceCall, reduceSession } from './fold.ts';
 import { createProgramRecord, getHostView, HEARTBEAT } from './processes.ts';
 import {
+  isSessionRecord,
   type JournalRecord,
   MAX_LIFETIME,
   type SessionCarried,
@@ -39,8 +40,6 @@ export interface JournalWriterOptions {
   readonly files?: FileSystem;
   /** Maximum milliseconds that `recordNow` waits for the disk. */
   readonly maxWaitMs?: number;
-  /** Returns the maximum lifetime of a session in milliseconds. Older sessions may be pruned. */
-  readonly lifetimeOf?: (facts: SessionFacts) => number;
   /** Milliseconds from the first write to the removal of old files. */
   readonly pruneAfter?: number;
 }
@@ -71,7 +70,7 @@ export class JournalWriter {
     Pick<JournalWriterOptions, 'name'>;
   readonly #run: string;
   readonly #buffer = new WriteBuffer();
-  readonly #sessions: OpenSessions;
+  readonly #sessions = new OpenSessions();
   #part: SegmentFile | undefined;
   #nextPart = 0;
   /** True from a failed write until a new part is started. */
@@ -92,12 +91,10 @@ export class JournalWriter {
       heartbeat: HEARTBEAT,
       files: nodeFiles,
       maxWaitMs: MAX_WAIT_MS,
-      lifetimeOf: () => MAX_LIFETIME,
       pruneAfter: 5_000,
       ...options,
     };
     this.folder = options.folder;
-    this.#sessions = new OpenSessions(this.#options.lifetimeOf);
     const startedAt = new Date(performance.timeOrigin);
     this.#run = createRunName(startedAt, process.pid, randomBytes(3).toString('hex'));
   }
@@ -119,17 +116,12 @@ export class JournalWriter {
   async recordNow(record: JournalRecord): Promise<void> {
     if (this.#isClosed) return;
     const { maxWaitMs } = this.#options;
-    await new Promise<void>((resolve) => {
-      const impatience = setTimeout(() => {
-        this.#complain(`it has not answered for ${maxWaitMs} ms`);
-        resolve();
-      }, maxWaitMs);
-      this.#buffer.add(sanitizeRecord(record), () => {
-        clearTimeout(impatience);
-        resolve();
-      });
+    const written = new Promise<void>((resolve) => {
+      this.#buffer.add(sanitizeRecord(record), resolve);
       void this.#kick();
     });
+    const complain = () => this.#complain(`it has not answered for ${maxWaitMs} ms`);
+    await withTimeout(written, maxWaitMs, complain).catch(() => undefined);
   }
 
   /** Writes pending records and closes the file, within one second. Ignores later records. */
@@ -234,11 +226,11 @@ export class JournalWriter {
   }
 
   #pruneLater(): NodeJS.Timeout {
-    const { folder, now, lifetimeOf, heartbeat, pruneAfter } = this.#options;
+    const { folder, now, heartbeat, pruneAfter } = this.#options;
     const work = async () => {
       // Imported lazily to keep the start fast.
       const { prune } = await import('./retention.ts');
-      await prune(folder, { now: now(), lifetimeOf, here: getHostView(heartbeat) });
+      await prune(folder, { now: now(), here: getHostView(heartbeat) });
     };
     // If it fails, the next program tries again.
     return setTimeout(() => void work().catch(() => {}), pruneAfter).unref();
@@ -396,11 +388,6 @@ export class WriteBuffer {
 /** The recorded sessions that may still run. The next file must carry them over. */
 class OpenSessions {
   readonly #facts = new Map<string, SessionFacts>();
-  readonly #getLifetimeMs: (facts: SessionFacts) => number;
-
-  constructor(lifetimeOf: (facts: SessionFacts) => number) {
-    this.#getLifetimeMs = lifetimeOf;
-  }
 
   get isEmpty(): boolean {
     return this.#facts.size === 0;
@@ -426,7 +413,7 @@ class OpenSessions {
     const at = now.toISOString();
     const carried: SessionCarried[] = [];
     for (const [session, facts] of this.#facts) {
-      const goneAt = Date.parse(facts.lastActiveAt) + this.#getLifetimeMs(facts);
+      const goneAt = Date.parse(facts.lastActiveAt) + MAX_LIFETIME;
       if (facts.end && goneAt < now.getTime()) this.#facts.delete(session);
       else carried.push({ type: 'session.carried', at, session, facts });
     }

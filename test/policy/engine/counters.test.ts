@@ -13,6 +13,13 @@ import {
 } from '../../../src/policy/documents/windows.ts';
 import { Counters } from '../../../src/policy/engine/counters.ts';
 import type { Reservation } from '../../../src/policy/engine/decision.ts';
+import { evaluateWithCounts } from '../../../src/policy/engine/evaluate.ts';
+import {
+  type Addition,
+  type CounterGroup,
+  type CounterStore,
+  MemoryCounterStore,
+} from '../../../src/state/counters.ts';
 import { CounterFiles } from '../../../src/state/files/counter-file.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
@@ -40,6 +47,13 @@ function limit({
   return { file: 'p', pointer: '/x', message: '', counter, amount, most, isExclusive: false };
 }
 
+/** The value of a counter, as conditions of rules see it. */
+const readCounter = (counters: Counters, counter: Reservation['counter']) =>
+  evaluateWithCounts(
+    (file, own) => counters.value(file, own, PARTY),
+    (count) => count('p', counter),
+  );
+
 async function startCounters() {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
   endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
@@ -51,7 +65,28 @@ async function startCounters() {
   return { folder, clock, counters, open, reserve };
 }
 
+/** A store whose answers arrive later, as those of a network. */
+class LateStore implements CounterStore {
+  readonly #store = new MemoryCounterStore();
+  read = async (group: CounterGroup) => this.#store.read(group);
+  readCached = async (group: CounterGroup) => this.#store.read(group);
+  add = async (group: CounterGroup, additions: readonly Addition[]) =>
+    this.#store.add(group, additions);
+}
+
 describe('counters', () => {
+  it('hold limits also in a store that answers later', async () => {
+    const counters = new Counters(new LateStore(), () => NOON);
+    const reserve = () => counters.reserve([limit(), limit({ scope: 'global', most: 9 })], PARTY);
+    const outcomes = [await reserve(), await reserve(), await reserve()];
+    expect(outcomes.map((outcome) => 'receipt' in outcome)).toEqual([true, true, false]);
+    expect(await readCounter(counters, limit().counter)).toBe(2);
+    expect(await counters.exceeded([limit()], PARTY)).toMatchObject({ pointer: '/x' });
+    const [first] = outcomes;
+    if (first && 'receipt' in first) await counters.release(first.receipt);
+    expect(await readCounter(counters, limit({ scope: 'global' }).counter)).toBe(1);
+  });
+
   it('restart with the calendar if their window is fixed', async () => {
     const { clock, reserve } = await startCounters();
     clock.now = NOON + 59_000;
@@ -123,9 +158,9 @@ describe('counters', () => {
     clock.now = NOON + 365 * DAY;
     await reserve([SLIDING]);
     clock.now = NOON;
-    expect(counters.value('p', limit(SLIDING).counter, PARTY)).toBe(1);
+    expect(readCounter(counters, limit(SLIDING).counter)).toBe(1);
     clock.now = NOON + 4_500;
-    expect(counters.value('p', limit(SLIDING).counter, PARTY)).toBe(0);
+    expect(readCounter(counters, limit(SLIDING).counter)).toBe(0);
   });
 
   it.each([createCalendarWindow('day'), SLIDING.window])(
@@ -181,7 +216,7 @@ describe('counters', () => {
   it('reserve all or nothing', async () => {
     const { counters, reserve } = await startCounters();
     expect(await reserve([{ key: 'b' }, { most: 0 }])).toBe(false);
-    expect(counters.value('p', limit({ key: 'b' }).counter, PARTY)).toBe(0);
+    expect(readCounter(counters, limit({ key: 'b' }).counter)).toBe(0);
   });
 
   it('release a reservation that had no effect', async () => {
@@ -189,13 +224,13 @@ describe('counters', () => {
     const outcome = await counters.reserve([limit({ amount: 2 })], PARTY);
     if (!('receipt' in outcome)) throw new Error('refused');
     await counters.release(outcome.receipt);
-    expect(counters.value('p', limit().counter, PARTY)).toBe(0);
+    expect(readCounter(counters, limit().counter)).toBe(0);
   });
 
   it('count a call once for several limits of one counter', async () => {
     const { counters, reserve } = await startCounters();
     expect(await reserve([{ most: 5 }, { most: 3 }])).toBe(true);
-    expect(counters.value('p', limit().counter, PARTY)).toBe(1);
+    expect(readCounter(counters, limit().counter)).toBe(1);
   });
 
   it('are separate for each session, each identity, or all, and for each runtime', async () => {
@@ -247,7 +282,7 @@ describe('counters', () => {
     const names = await readdir(folder);
     expect(names).toHaveLength(1);
     expect(names).not.toEqual([expect.stringContaining('.0.log')]);
-    expect(counters.value('p', limit({ key }).counter, PARTY)).toBe(3000);
+    expect(readCounter(counters, limit({ key }).counter)).toBe(3000);
     expect(others[0]?.reserve([limit({ most: 3000, key })], PARTY)).toHaveProperty('refused');
   });
 

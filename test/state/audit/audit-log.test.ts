@@ -8,7 +8,7 @@ import {
   type AuditOptions,
   getAuditDirectory,
 } from '../../../src/state/audit/audit-log.ts';
-import { verifyAudit } from '../../../src/state/audit/verify.ts';
+import { verifyAudit } from '../../../src/state/audit/reader.ts';
 import type { FileSystem } from '../../../src/state/journal/segment.ts';
 import { openStore, temporaryFolder } from '../journal/fixture.ts';
 

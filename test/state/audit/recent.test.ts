@@ -2,9 +2,9 @@ import { appendFile, mkdir, readdir, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { formatDecision } from '../../../src/policy/engine/decision.ts';
-import type { AuditEntry, AuditedRequest } from '../../../src/state/audit/audit-log.ts';
 import { AuditLog, getAuditDirectory } from '../../../src/state/audit/audit-log.ts';
-import { RecentAudit } from '../../../src/state/audit/recent.ts';
+import { RecentAudit } from '../../../src/state/audit/reader.ts';
+import type { AuditEntry, AuditedRequest } from '../../../src/state/audit/records.ts';
 import { temporaryFolder } from '../journal/fixture.ts';
 
 const DENIED = {

@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readJournal, readSessionFacts } from '../../../src/state/journal/reader.ts';
-import { serializeRecord } from '../../../src/state/journal/records.ts';
+import { MAX_LIFETIME, serializeRecord } from '../../../src/state/journal/records.ts';
 import { getTemporaryPath } from '../../../src/state/journal/segment.ts';
 import { deadHead, openJournal, temporaryFolder, writePart } from './fixture.ts';
-import { at, call, facts, started } from './records.ts';
+import { at, call, facts, START, started } from './records.ts';
 
 const PART_BYTES = 2_000;
 
@@ -72,9 +72,8 @@ test('a part that a crash left incomplete is skipped', async () => {
 
 test('sessions detached longer ago than their lifetime are not carried over', async () => {
   const folder = await temporaryFolder();
-  const now = () => new Date(at(3_600));
-  const options = { partBytes: PART_BYTES, now, lifetimeOf: () => 60_000 };
-  const { journal } = openJournal(folder, options);
+  const now = () => new Date(START.getTime() + MAX_LIFETIME + 60_000);
+  const { journal } = openJournal(folder, { partBytes: PART_BYTES, now });
   for (const session of ['left', 'idle']) await journal.recordNow(started(session));
   await journal.recordNow({ type: 'session.left', at: at(1), session: 'left' });
   await fill(journal, 'idle');

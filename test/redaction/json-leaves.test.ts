@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { runSynchronously } from '../../src/base/async.ts';
-import { hasDuplicateKey } from '../../src/redaction/json-leaves.ts';
-import { serializeString } from '../../src/redaction/json-text.ts';
+import { hasDuplicateKey, serializeString } from '../../src/redaction/json-leaves.ts';
 
 test.each(['a"\\\n', '\u{1f600}', 'x\u{1f600}', '\ud83d', '\ude00x', '\u2028é'])(
   'writes %j, repeated many times, like JSON.stringify',

@@ -14,12 +14,19 @@ import {
 } from '../../mcp/message.ts';
 import { parseElicitationSupport } from '../../mcp/protocol.ts';
 import { CancelledError, createContext, type RequestContext } from '../../relay/peer.ts';
+import type { ApprovalStore, PendingApproval } from '../../state/store.ts';
 import type { ApprovalQuestion } from '../engine/decision.ts';
 
 /**
- * Questions to a person by MCP elicitation, in both eras: their text, their form, and their
- * answers.
+ * Channels to a person: MCP elicitation in both eras, and VS Code. Also the text, the form and the
+ * answers of questions.
  */
+
+/** A channel to a person: the client's elicitation, or VS Code. */
+export interface Approver {
+  /** Waits for the person's answer. Rejects if the call is cancelled. */
+  ask(question: ApprovalQuestion, context: RequestContext): Promise<Answer>;
+}
 
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 
@@ -40,8 +47,8 @@ export class Elicitation {
 
   /** @throws {CancelledError} if the call is cancelled meanwhile. */
   async ask(question: ApprovalQuestion, { sender, signal }: RequestContext): Promise<Answer> {
-    const patience = getApprovalTimeoutMs(question);
-    const late = AbortSignal.timeout(patience);
+    const timeoutMs = getApprovalTimeoutMs(question);
+    const late = AbortSignal.timeout(timeoutMs);
     const id = toRequestId(JSON.stringify(`policy-${randomUUID()}`)) as RequestId;
     const request = createRequest(id, 'elicitation/create', createElicitationParams(question));
     this.#own.add(id.key);
@@ -52,7 +59,7 @@ export class Elicitation {
       return { refused: 'The client could not ask the person.' };
     } catch (thrown) {
       if (thrown instanceof CancelledError || signal.aborted) throw thrown;
-      if (late.aborted) return { refused: `Nobody answered within ${patience / 1000} s.` };
+      if (late.aborted) return { refused: `Nobody answered within ${timeoutMs / 1000} s.` };
       return { refused: `The person could not be asked: ${getErrorMessage(thrown)}.` };
     } finally {
       this.#own.delete(id.key);
@@ -136,6 +143,63 @@ export class InputRequired {
   }
 }
 
+/**
+ * Asks the person in VS Code through the state of all programs. For clients without form
+ * elicitation. The user must enable it, because any program of the user could write an answer.
+ */
+export class StoredApprover implements Approver {
+  readonly #store: ApprovalStore;
+  readonly #hidesValues: () => boolean;
+
+  /**
+   * @param hidesValues True if a policy redacts values. The stored question then has no argument
+   *   values.
+   */
+  constructor(store: ApprovalStore, hidesValues: () => boolean) {
+    this.#store = store;
+    this.#hidesValues = hidesValues;
+  }
+
+  /** Rejects with the signal's reason if the call is cancelled. */
+  async ask(question: ApprovalQuestion, { signal }: RequestContext): Promise<Answer> {
+    const timeoutMs = getApprovalTimeoutMs(question);
+    const now = Date.now();
+    const { tool, runtime, mayLast } = question;
+    const pending: PendingApproval = {
+      id: randomUUID(),
+      at: new Date(now).toISOString(),
+      until: new Date(now + timeoutMs).toISOString(),
+      tool,
+      runtime,
+      text: formatQuestion(this.#hidesValues() ? withoutArgumentValues(question) : question),
+      mayLast,
+      pid: process.pid,
+    };
+    try {
+      if (!(await this.#store.put(pending))) {
+        return { refused: 'Too many calls wait for a person.' };
+      }
+      const given = await this.#store.wait(pending, signal);
+      if (given === 'once' || (given === 'session' && mayLast)) return { agreed: given };
+      if (given) return { refused: 'The person who was asked did not agree.' };
+      return { refused: `Nobody answered within ${timeoutMs / 1000} s.` };
+    } catch (thrown) {
+      if (signal.aborted) throw signal.reason;
+      return { refused: `The person could not be asked: ${getErrorMessage(thrown)}.` };
+    } finally {
+      await this.#store.remove(pending.id);
+    }
+  }
+}
+
+/** Replaces the values of the arguments, and keeps their names. */
+function withoutArgumentValues(question: ApprovalQuestion): ApprovalQuestion {
+  const value: unknown = JSON.parse(question.arguments);
+  const names = isObject(value) ? Object.keys(value) : [];
+  const shown = Object.fromEntries(names.map((name) => [name, '(not shown)']));
+  return { ...question, arguments: JSON.stringify(shown) };
+}
+
 /** Returns the original call with the id and progress token of its repetition. */
 function createRepeatedRequest(first: JsonRpcRequest, repeated: JsonRpcRequest): JsonRpcRequest {
   const path = ['params', '_meta', 'progressToken'];
@@ -154,13 +218,13 @@ export type Answer =
 const MAX_SHOWN_LENGTH = 4_000;
 
 /** Formats the question. Invisible and bidirectional control characters are escaped. */
-export function formatQuestion(question: ApprovalQuestion): string {
-  const { arguments: args, runtime, caller, asks } = question;
+function formatQuestion(question: ApprovalQuestion): string {
+  const { arguments: args, runtime, caller, approvals } = question;
   const shown = escapeInvisible(args);
   const more = shown.length - MAX_SHOWN_LENGTH;
   return [
     describeRequestedCall(question),
-    `Why you are asked: ${asks.map(({ message }) => message).join(' ')}`,
+    `Why you are asked: ${approvals.map(({ message }) => message).join(' ')}`,
     `Server: ${runtime}`,
     `As: ${caller ?? 'the identity of this profile'}`,
     `Cost: the session it runs in is billed by AgentCore while it is in use.${formatSpending(question)}`,
@@ -212,8 +276,8 @@ function readAnswer(result: unknown, { mayLast }: ApprovalQuestion): Answer {
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
 /** Returns the shortest timeout of the required approvals, in milliseconds. */
-export function getApprovalTimeoutMs({ asks }: Pick<ApprovalQuestion, 'asks'>): number {
-  return Math.min(MAX_WAIT_MS, ...asks.map(({ timeout }) => timeout));
+function getApprovalTimeoutMs({ approvals }: Pick<ApprovalQuestion, 'approvals'>): number {
+  return Math.min(MAX_WAIT_MS, ...approvals.map(({ timeout }) => timeout));
 }
 
 function escapeInvisible(text: string): string {
