@@ -424,7 +424,7 @@ const PLACEHOLDER = /\$\{[^}]*\}|\{\{[^}]*\}\}|^\$\w+$|^%\w+%$|^<[^<>]*>$/;
 export function describeValueFault(value: string): string | undefined {
   const [placeholder] = PLACEHOLDER.exec(value) ?? [];
   if (placeholder) {
-    return `has the placeholder ${placeholder}, which was not replaced: set the variable where the program is started, or write the value`;
+    return `has the placeholder ${placeholder}, which was not replaced: set the variable for this program, or write the value`;
   }
   if (/^(["'“‘`]).*["'”’`]$/s.test(value)) {
     return 'is in quotes, which belong to the value: remove them';
@@ -434,7 +434,7 @@ export function describeValueFault(value: string): string | undefined {
     return 'has more than one line, because the line after it is indented: remove the indentation';
   }
   if (/\s[#;]/.test(value)) {
-    return 'has a comment behind it, which belongs to the value: put the comment on a line of its own';
+    return 'ends with a comment, which is part of the value: put the comment on a separate line';
   }
   return undefined;
 }

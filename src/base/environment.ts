@@ -54,7 +54,7 @@ export function checkOwnFolder(
     const mode = (stats.mode & 0o777).toString(8);
     throw createStateDirectoryError(
       folder,
-      `others can write in it (mode ${mode})`,
+      `other users can write in it (mode ${mode})`,
       `Run chmod go-w '${folder}' to keep them out.`,
     );
   }
@@ -76,8 +76,11 @@ function checkWayTo(folder: string): void {
     // In a sticky folder such as /tmp, users cannot move files of other users.
     const isOpen = (stats.mode & 0o1002) === 0o002;
     if (!isForeign && !isOpen) continue;
-    const reason = isForeign ? `belongs to user ${stats.uid}` : 'can be written by everybody';
-    throw createStateDirectoryError(folder, `a link on the way leads to ${place}, which ${reason}`);
+    const reason = isForeign ? `belongs to user ${stats.uid}` : 'is writable for everyone';
+    throw createStateDirectoryError(
+      folder,
+      `a link in its path leads to ${place}, which ${reason}`,
+    );
   }
 }
 

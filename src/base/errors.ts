@@ -53,8 +53,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
   ENOTDIR: 'there is no such file or folder',
   EISDIR: 'it is a folder, not a file',
-  EACCES: 'you have no right to',
-  EPERM: 'you have no right to',
+  EACCES: 'you do not have permission',
+  EPERM: 'you do not have permission',
 };
 
 /** The reason of a file error, to follow the path and a colon. */

@@ -59,21 +59,21 @@ export async function runCommand(
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         errors = (errors + text).slice(-MAX_STDERR_LENGTH);
       });
-      const said = () => {
+      const formatStderr = () => {
         const words = quote(errors).trim();
         return words ? `: ${words.replace(/\s*\n\s*/g, ' / ')}` : '';
       };
       timer = setTimeout(
         () =>
           reject(
-            fail(`did not end within ${within / 1000} s; it cannot ask anything here${said()}`),
+            fail(`did not end within ${within / 1000} s; it cannot prompt here${formatStderr()}`),
           ),
         within,
       );
       child.on('error', ({ message }) => reject(fail(`could not be started: ${message}`)));
       child.on('close', (code, killed) => {
         if (code === 0) resolve(output);
-        else reject(fail(`failed (${killed ?? `exit code ${code}`})${said()}`));
+        else reject(fail(`failed (${killed ?? `exit code ${code}`})${formatStderr()}`));
       });
     });
   } finally {

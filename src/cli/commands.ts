@@ -135,7 +135,7 @@ Environment:
   AGENTCORE_AUTH               iam (default), oauth, token-command or none
   AGENTCORE_OAUTH_CLIENT_ID, AGENTCORE_OAUTH_CLIENT_SECRET
                                the client that gets bearer tokens
-  AGENTCORE_OAUTH_TOKEN_URL    where it does (default: where the server says)
+  AGENTCORE_OAUTH_TOKEN_URL    the token endpoint (default: from the server's metadata)
   AGENTCORE_OAUTH_SCOPES, AGENTCORE_OAUTH_AUDIENCE, AGENTCORE_OAUTH_RESOURCE
                                what its tokens are for
   AGENTCORE_TOKEN_COMMAND      command that prints a bearer token instead
@@ -178,7 +178,7 @@ Environment:
   MCP_SERVER_CWD  folder to start it in
   SERVER_HOST     address to listen on (default: 0.0.0.0)
   SERVER_PORT     port to listen on (default: 8080 and 8000)
-  LOG_LEVEL       what is logged to stderr (default: info)
+  LOG_LEVEL       the least level logged to stderr (default: info)
 `;
 
 const SMOKE_NOTES = `
@@ -209,7 +209,7 @@ function addLogin({ cli, env, streams, exit }: VerbGroup): void {
     .option('--sso-session <name>', 'the SSO session, by its own name')
     .option('--device', 'by a code that is typed into a browser on any device')
     .option('--no-browser', 'only name the page')
-    .option('--force', 'sign in anew, even where the login is good')
+    .option('--force', 'sign in again even if the login is valid')
     .option('--status', 'only say how the login stands; exit code 1 where it takes a new one')
     .option('--json', 'a JSON object a line, for scripts')
     .action(async (options: LoginArguments) => {

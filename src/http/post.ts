@@ -204,7 +204,7 @@ const UNTRUSTED =
 const CLOSED = 'it closed the connection, so whether the call took effect is unknown';
 
 const ADVICE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there; check the endpoint, or start what should listen',
+  ECONNREFUSED: 'nothing listens there; check the endpoint, or start the server',
   ENOTFOUND: 'its name does not resolve; check the region, the endpoint and the network',
   EAI_AGAIN: 'its name does not resolve now; check the network',
   ECONNRESET: CLOSED,
@@ -356,7 +356,7 @@ export class IdleTimeout {
     }
     const running = 'and the call may still be running there: raise AGENTCORE_READ_TIMEOUT';
     if (isSilent) return `${this.#host} was silent for ${seconds} s ${running} if it needs longer`;
-    return `${this.#host} sent no message for ${this.#total / 1000} s, only signs of life, ${running}, a quarter of that, if it needs longer`;
+    return `${this.#host} sent only keep-alives for ${this.#total / 1000} s, ${running} to at least a quarter of the call's duration`;
   }
 }
 

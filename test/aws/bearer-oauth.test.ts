@@ -168,7 +168,7 @@ describe('an OAuth client', () => {
       () => ({
         '/metadata?qualifier=DEFAULT': json({ authorization_servers: ['http://issuer.example'] }),
       }),
-      /names no authorization server with an https address/,
+      /has no authorization server with an https URL/,
     ],
     [
       'whose issuer has another identifier',
@@ -179,7 +179,7 @@ describe('an OAuth client', () => {
           token_endpoint: `${url}/token`,
         }),
       }),
-      /cannot be used by what it says of itself/,
+      /Could not use the metadata of the OAuth server/,
     ],
     [
       'that redirects',
@@ -209,7 +209,7 @@ describe('an OAuth client', () => {
     [
       'the server names no issuer',
       (_, response) => response.writeHead(401, { 'www-authenticate': 'Bearer' }).end(),
-      /does not say who issues its tokens: set AGENTCORE_OAUTH_TOKEN_URL/,
+      /does not name the issuer of its tokens: set AGENTCORE_OAUTH_TOKEN_URL/,
     ],
   ])('names the setting to change if %s', async (_, route, sentence) => {
     const { url } = await serveRoutes({ '/mcp': route });
@@ -220,16 +220,20 @@ describe('an OAuth client', () => {
     [
       'invalid_client',
       json({ error: 'invalid_client', error_description: 'No such client' }, 401),
-      /refused \(HTTP 401, invalid_client: No such client\): check AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET/,
+      /rejected the request \(HTTP 401, invalid_client: No such client\): check AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET/,
     ],
     [
       'invalid_scope',
       json({ error: 'invalid_scope' }, 400),
       /invalid_scope\): set AGENTCORE_OAUTH_SCOPES/,
     ],
-    ['unauthorized_client', json({ error: 'unauthorized_client' }, 400), /allow this client/],
+    ['unauthorized_client', json({ error: 'unauthorized_client' }, 400), /for this client/],
     ['a page', (_, response) => response.writeHead(500).end('<html>hush</html>'), /HTTP 500\)/],
-    ['another type of token', json({ ...TOKEN, token_type: 'mac' }), /asking the OAuth server at/],
+    [
+      'another type of token',
+      json({ ...TOKEN, token_type: 'mac' }),
+      /a bearer token from the OAuth server at/,
+    ],
     [
       'a redirect',
       (_, response) => response.writeHead(307, { location: 'https://x.example' }).end(),

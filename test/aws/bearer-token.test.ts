@@ -145,7 +145,7 @@ describe('a bearer token', () => {
     'is rejected if HTTP cannot carry it: %j',
     async (value) => {
       const thrown = await failure(() => parseBearerToken(value, undefined, 'It wrote'));
-      expect(thrown.message).toBe('It wrote something that is no bearer token');
+      expect(thrown.message).toBe('It wrote an invalid bearer token');
     },
   );
 
@@ -198,7 +198,7 @@ describe('a token command', () => {
     ['nothing', '', /wrote nothing to stdout/],
     ['a page', 'please sign in: hush-hush', /more than one word/],
     ['JSON without a token', '{}', /without "access_token" or "token"/],
-    ['broken JSON', '{"token":"hush-hush"', /no bearer token/],
+    ['broken JSON', '{"token":"hush-hush"', /an invalid bearer token/],
     [
       'an invalid expiry',
       '{"token":"hush-hush","expires_in":"soon"}',

@@ -63,19 +63,23 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
 
   test.each([
     ['another user’s', foreignFolder, /belongs to user \d+/],
-    ['one in which all can write', () => openFolder(0o777), /others can write in it \(mode 777\)/],
-    ['one in which a group can write', () => openFolder(0o770), /others can write in it/],
+    [
+      'one in which all can write',
+      () => openFolder(0o777),
+      /other users can write in it \(mode 777\)/,
+    ],
+    ['one in which a group can write', () => openFolder(0o770), /other users can write in it/],
     ['a link to another user’s', async () => linkTo(await foreignFolder()), /belongs to user/],
-    ['a link to an open one', async () => linkTo(await openFolder(0o777)), /others can write/],
+    ['a link to an open one', async () => linkTo(await openFolder(0o777)), /other users can write/],
     [
       'one behind a link to an open one',
       async () => join(await linkTo(await openFolder(0o777)), 'state'),
-      /a link on the way leads to .*, which can be written by everybody/,
+      /a link in its path leads to .*, which is writable for everyone/,
     ],
     [
       'one behind a link to another user’s',
       async () => join(await linkTo(await foreignFolder()), 'state'),
-      /a link on the way leads to .*, which belongs to user/,
+      /a link in its path leads to .*, which belongs to user/,
     ],
   ])('that is %s is rejected with the reason, and nothing is changed', async (_, make, reason) => {
     const folder = await make();
@@ -103,7 +107,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
     await mkdir(join(state, 'audit'));
     await chmod(join(state, 'audit'), 0o777);
     await expect(prepareFolder(nodeFiles, join(state, 'audit'))).rejects.toThrow(
-      /others can write/,
+      /other users can write/,
     );
     expect((await stat(join(state, 'audit'))).mode & 0o777).toBe(0o777);
   });
@@ -119,7 +123,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
       });
       expect(await cli.exited).toBe(2);
       expect(cli.stderr).toMatch(
-        /Could not use the state folder .*others can write in it.*Run chmod go-w '.*' to keep them out\./,
+        /Could not use the state folder .*other users can write in it.*Run chmod go-w '.*' to keep them out\./,
       );
       expect(await readdir(folder)).toEqual([]);
     },

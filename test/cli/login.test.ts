@@ -416,7 +416,9 @@ describe('agentcore-mcp logout', () => {
     center.spoil('/logout', { status: 400, type: 'InvalidRequestException' });
     const { code, output } = await logoutFrom(home);
     expect(code).toBe(0);
-    expect(output.err).toMatch(/^Could not tell AWS of the logout: .*; the login is removed here/);
+    expect(output.err).toMatch(
+      /^Could not notify AWS of the logout: .*; the login is removed here/,
+    );
     expect(existsSync(join(home.path, '.aws', 'sso', 'cache'))).toBe(true);
   });
 });

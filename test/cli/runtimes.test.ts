@@ -83,7 +83,7 @@ describe('agentcore-mcp runtimes', () => {
         '',
         'server, tools: An MCP server: use it through the proxy.',
         'agent: An agent, not an MCP server: call it with a signed InvokeAgentRuntime.',
-        'guarded, jwt-tools: An MCP server that takes a bearer token: use it through the proxy, which gets one as an OAuth client or by a command.',
+        'guarded, jwt-tools: An MCP server that requires a bearer token: use it through the proxy, which gets one as an OAuth client or by a command.',
         '',
         'work · us-east-1: account 123456789012 as user developer; 3 runtimes (just now), 2 gateways (just now)',
         '',

@@ -133,7 +133,7 @@ describe('credentials of a profile that changes', () => {
     );
     expect((await proxy.call('echo')).result).toBeDefined();
     expect(warning.params.data).toMatch(
-      /calls go on .*Profile "work" cannot be used, because it lacks aws_secret/,
+      /calls go on .*Could not use profile "work": it lacks aws_secret/,
     );
     await home.write('credentials', keys('work', TWO));
     await vi.waitFor(async () => {

@@ -140,7 +140,7 @@ describe('a gateway', () => {
       'signatures, and gets a client',
       {},
       () => OAUTH,
-      /wants IAM signatures here.*set AGENTCORE_AUTH to iam/,
+      /requires IAM signatures.*set AGENTCORE_AUTH to iam/,
     ],
     [
       'certain tokens',

@@ -53,7 +53,7 @@ export function createBearerAuthorizer(token: CachedToken): Authorizer {
       if (!isSecureUrl(new URL(`${protocol}//${host}`))) {
         throw new AgentCoreError(
           'usage',
-          `A bearer token is not sent to ${hostname} in the clear: use an https endpoint`,
+          `Could not send the bearer token to ${hostname}: the connection is not encrypted, use an https endpoint`,
         );
       }
       return { ...headers, authorization: `Bearer ${(await token.get()).value}` };
@@ -140,9 +140,9 @@ export function createCachedToken(request: (signal: AbortSignal) => Promise<Toke
       } catch (thrown) {
         if (thrown instanceof AgentCoreError) throw thrown;
         const reason = signal.aborted
-          ? `none came within ${GET_TOKEN_TIMEOUT_MS / 1000} s`
+          ? `no answer within ${GET_TOKEN_TIMEOUT_MS / 1000} s`
           : getErrorMessage(thrown).split('\n', 1)[0];
-        throw createCredentialsError(`No bearer token: ${reason}; try again`);
+        throw createCredentialsError(`Could not get a bearer token: ${reason}. Try again`);
       }
     },
     getExpiry: ({ expiresAt }) => expiresAt,

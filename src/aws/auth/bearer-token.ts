@@ -26,13 +26,12 @@ export function parseBearerToken(
   expiresAt: number | undefined,
   whose: string,
 ): Token {
-  if (!TOKEN.test(value))
-    throw createCredentialsError(`${whose} something that is no bearer token`);
+  if (!TOKEN.test(value)) throw createCredentialsError(`${whose} an invalid bearer token`);
   const { exp } = parseClaims(value);
   const end = expiresAt ?? (typeof exp === 'number' ? exp * 1000 : undefined);
   if (end !== undefined && end <= Date.now()) {
     throw createCredentialsError(
-      `${whose} a token that expired at ${toIsoTime(end)}: check the clock of this machine, and sign in where the token comes from`,
+      `${whose} a token that expired at ${toIsoTime(end)}: check the clock of this machine, and sign in to the source of the token`,
     );
   }
   return { value, expiresAt: end };
@@ -65,7 +64,7 @@ function parseClaims(value: string): Readonly<Record<string, unknown>> {
 
 function toIsoTime(time: number): string {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? 'a time that is no date' : date.toISOString();
+  return Number.isNaN(date.getTime()) ? 'an invalid time' : date.toISOString();
 }
 
 const WHOSE = 'The AGENTCORE_TOKEN_COMMAND';
@@ -98,11 +97,10 @@ interface TokenCommandOptions {
 export async function runTokenCommand(options: TokenCommandOptions): Promise<Token> {
   const fail = (what: string) => createCredentialsError(`${WHOSE} ${what}`);
   const output = (await runCommand({ ...options, quote: maskSecrets }, fail)).trim();
-  if (output === '')
-    throw fail('wrote nothing to stdout: run it in a terminal to see what it does');
+  if (output === '') throw fail('wrote nothing to stdout: run it in a terminal to see its output');
   const answer = parseObject(output);
   if (!answer) {
-    if (/\s/.test(output)) throw fail('wrote more than one word: let it print the token alone');
+    if (/\s/.test(output)) throw fail('wrote more than one word: it must print only the token');
     return parseBearerToken(output, undefined, `${WHOSE} wrote`);
   }
   const value = [answer.access_token, answer.accessToken, answer.token].find(
@@ -133,7 +131,7 @@ function parseExpiry(
   const number = typeof said === 'string' && said.trim() === '' ? Number.NaN : Number(said);
   const end = Number.isNaN(number) ? Date.parse(String(said)) : toExpiryMs(number);
   if (Number.isFinite(end)) return end;
-  throw fail(`wrote a "${name}" that is neither a number of seconds nor a time of ISO 8601`);
+  throw fail(`wrote a "${name}" that is neither a number of seconds nor an ISO 8601 time`);
 }
 
 function toExpiryMs(number: number): number {

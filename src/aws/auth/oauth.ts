@@ -126,7 +126,7 @@ export class OAuthTokens {
     } catch (thrown) {
       if (thrown instanceof AgentCoreError) throw thrown;
       throw createCredentialsError(
-        `No bearer token: asking the OAuth server at ${endpoint.host} failed (${getErrorText(thrown)}); check the network, and AGENTCORE_OAUTH_TOKEN_URL if it is set`,
+        `Could not get a bearer token from the OAuth server at ${endpoint.host}: check the network, and AGENTCORE_OAUTH_TOKEN_URL if it is set (${getErrorText(thrown)})`,
       );
     }
   }
@@ -154,13 +154,13 @@ function readTokenEndpoint({ token_endpoint: text, issuer }: OAuth.Authorization
   const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
   if (url && isSecureUrl(url)) return url;
   throw createCredentialsError(
-    `The OAuth server ${issuer} names no token endpoint with an https address: set AGENTCORE_OAUTH_TOKEN_URL`,
+    `The OAuth server ${issuer} has no token endpoint with an https URL: set AGENTCORE_OAUTH_TOKEN_URL`,
   );
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
   invalid_client: 'check AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET',
-  unauthorized_client: 'allow this client the grant "client_credentials" there',
+  unauthorized_client: 'allow the grant "client_credentials" for this client',
   unsupported_grant_type: 'it has no grant "client_credentials"; use AGENTCORE_TOKEN_COMMAND',
   invalid_scope: 'set AGENTCORE_OAUTH_SCOPES to scopes that this client may have',
   invalid_target: 'check AGENTCORE_OAUTH_AUDIENCE and AGENTCORE_OAUTH_RESOURCE',
@@ -185,13 +185,13 @@ async function createTokenError(
   const detail = [name, said].filter(Boolean).join(': ');
   const scopes =
     name === 'invalid_scope' && knownScopes.length > 0
-      ? ` (the server that is called knows ${knownScopes.join(' ')})`
+      ? ` (the MCP server supports ${knownScopes.join(' ')})`
       : '';
   const todo =
     ADVICE[name ?? ''] ?? 'check AGENTCORE_OAUTH_TOKEN_URL and the client there, or try again';
   return new AgentCoreError(
     'credentials',
-    `No bearer token: the OAuth server at ${endpoint.host} refused (HTTP ${response.status}${detail ? `, ${detail}` : ''}): ${todo}${scopes}`,
+    `Could not get a bearer token: the OAuth server at ${endpoint.host} rejected the request (HTTP ${response.status}${detail ? `, ${detail}` : ''}): ${todo}${scopes}`,
     { data: { oauthError: name, status: response.status } },
   );
 }
@@ -201,7 +201,7 @@ function isRefusedClient(thrown: unknown): boolean {
   return oauthError === 'invalid_client' || oauthError === 'invalid_request' || status === 401;
 }
 
-const SET_IT = 'set AGENTCORE_OAUTH_TOKEN_URL to where its tokens are issued';
+const SET_TOKEN_URL = 'set AGENTCORE_OAUTH_TOKEN_URL to the token endpoint';
 
 /**
  * The discovery document of AgentCore's authorizers. Some servers return its URL instead of their
@@ -234,28 +234,30 @@ async function findTokenServer(options: {
   const { resource, network, signal, discover } = options;
   const { method, challenge } = await probeAuthMethod(resource, network, signal).catch((thrown) => {
     throw createCredentialsError(
-      `No bearer token: ${resource.host} was asked who issues its tokens, and could not be reached (${getErrorText(thrown)}): check the region, the endpoint and the network`,
+      `Could not find the token issuer of ${resource.host}: it is unreachable, check the region, the endpoint and the network (${getErrorText(thrown)})`,
     );
   });
   if (method === 'none') {
     throw createCredentialsError(
-      `${resource.host} lets everybody in and wants no token: set AGENTCORE_AUTH to none`,
+      `${resource.host} requires no authorization: set AGENTCORE_AUTH to none`,
     );
   }
   if (method === 'iam') {
     throw createCredentialsError(
-      `${resource.host} wants IAM signatures here, and no bearer tokens: set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with`,
+      `${resource.host} requires IAM signatures, not bearer tokens: set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with`,
     );
   }
   if (challenge?.resourceMetadata === undefined) {
-    throw createCredentialsError(`${resource.host} does not say who issues its tokens: ${SET_IT}`);
+    throw createCredentialsError(
+      `${resource.host} does not name the issuer of its tokens: ${SET_TOKEN_URL}`,
+    );
   }
   const described = await readResource(challenge.resourceMetadata, resource, network, signal);
   const issuer = new URL(described.issuer);
   const server = await discover(issuer, 'oidc').catch((first) =>
     discover(issuer, 'oauth2').catch(() => {
       throw createCredentialsError(
-        `The OAuth server ${issuer.href} cannot be used by what it says of itself (${getErrorText(first)}): ${SET_IT}`,
+        `Could not use the metadata of the OAuth server ${issuer.href}: ${SET_TOKEN_URL} (${getErrorText(first)})`,
       );
     }),
   );
@@ -273,9 +275,9 @@ async function readResource(
   signal: AbortSignal,
 ): Promise<{ readonly issuer: string; readonly scopes: readonly string[] }> {
   const fail = (what: string) =>
-    createCredentialsError(`What ${resource.host} says of itself ${what}: ${SET_IT}`);
+    createCredentialsError(`The metadata of ${resource.host} ${what}: ${SET_TOKEN_URL}`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.origin !== resource.origin) throw fail('is said to be at another address');
+  if (url?.origin !== resource.origin) throw fail('is at another address');
   let metadata: Record<string, unknown>;
   try {
     const response = await fetchViaNetwork(network, url, {
@@ -295,7 +297,7 @@ async function readResource(
   const named: unknown = Array.isArray(servers) ? servers[0] : undefined;
   const issuer = typeof named === 'string' ? named.replace(DOCUMENT, '') : '';
   if (!URL.canParse(issuer) || !isSecureUrl(new URL(issuer))) {
-    throw fail('names no authorization server with an https address');
+    throw fail('has no authorization server with an https URL');
   }
   const known = Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];
   return { issuer, scopes: known.slice(0, 20) };

@@ -83,7 +83,7 @@ function readOAuth(env: Environment): OAuthSettings {
     const missing = clientId ? CLIENT_SECRET : CLIENT_ID;
     throw new AgentCoreError(
       'usage',
-      `${missing} is not set: OAuth takes the id and the secret of a client that may ask for tokens by itself`,
+      `${missing} is not set: OAuth requires the id and the secret of a client with the grant "client_credentials"`,
     );
   }
   return {

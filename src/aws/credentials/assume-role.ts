@@ -88,10 +88,10 @@ async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Pro
   const { search } = means;
   const needed = (why: string, cause?: unknown) =>
     createCredentialsError(
-      `Assuming ${role.arn} needs a code of the MFA device ${serial}${why}: ${formatMfaCommand(role, serial, means.profile)}`,
+      `Could not assume ${role.arn}: it requires a code of the MFA device ${serial}${why}. ${formatMfaCommand(role, serial, means.profile)}`,
       { cause },
     );
-  if (!search.prompts) throw needed(', and nobody can be asked for one here');
+  if (!search.prompts) throw needed(', and this program cannot prompt for one');
   try {
     return (await search.prompts.mfaCode(serial, search.signal)).trim();
   } catch (cause) {
@@ -105,9 +105,9 @@ async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Pro
  */
 function formatMfaCommand(role: RoleStep, serial: string, profile: string | undefined): string {
   if (profile !== undefined) {
-    return `run "aws configure export-credentials --profile ${quoteForShell(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;
+    return `Run "aws configure export-credentials --profile ${quoteForShell(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;
   }
-  return `run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${quoteForShell(role.sessionName)} --serial-number ${quoteForShell(serial)} --token-code CODE" in a terminal, and start this program with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN set to what it prints and without AGENTCORE_ASSUME_ROLE_ARN`;
+  return `Run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${quoteForShell(role.sessionName)} --serial-number ${quoteForShell(serial)} --token-code CODE" in a terminal, and start this program with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN set to what it prints and without AGENTCORE_ASSUME_ROLE_ARN`;
 }
 
 /** A missing policy statement and the policy to add it to. */
@@ -132,12 +132,12 @@ export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string)
   }
   if (/role chaining/i.test(words)) {
     return fail(
-      'a role that is assumed by means of another role lasts an hour at the most: set a duration of 3600 or less, or none',
+      'the session of a chained role lasts one hour at most; set a duration of 3600 or less, or none',
     );
   }
   if (/MaxSessionDuration/.test(words)) {
     return fail(
-      `the role does not last for ${role.duration ?? 3600} s: set a shorter duration, or raise the role's maximum session duration`,
+      `the role does not allow a duration of ${role.duration ?? 3600} s; set a shorter duration, or raise the role's maximum session duration`,
     );
   }
   if (/RegionDisabled/.test(name)) {
@@ -146,8 +146,9 @@ export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string)
   if (/^AccessDenied/.test(name)) return createAccessDeniedError(cause, role, whose, words);
   const ofSignature = toSignatureError(cause, 'STS', whose);
   if (ofSignature) return ofSignature;
-  if (/Validation/.test(name)) return fail('STS does not accept what was asked');
-  return fail('STS could not be asked; check the network and try again');
+  if (/Validation/.test(name))
+    return fail('STS rejected a parameter; check the settings of the role');
+  return fail('STS is unreachable or failed; check the network and try again');
 }
 
 /**
@@ -168,8 +169,8 @@ function createAccessDeniedError(
     trust: createTrustStatement(role, action, caller),
   };
   const who = caller ?? `the principal ${whose}`;
-  const allowCaller = `allow ${who} to do it, by this statement in one of its policies: ${serializeStatement(sides.caller)}`;
-  const allowTrust = `have the role trust it, by this statement in the trust policy of the role: ${serializeStatement(sides.trust)}`;
+  const allowCaller = `add this statement to a policy of ${who}: ${serializeStatement(sides.caller)}`;
+  const allowTrust = `add this statement to the trust policy of the role: ${serializeStatement(sides.trust)}`;
   const begin = `Could not assume ${role.arn}`;
   const fail = (sentence: string, statements: readonly MissingStatement[]) =>
     createCredentialsError(
@@ -180,7 +181,10 @@ function createAccessDeniedError(
       },
     );
   if (/explicit deny/.test(words)) {
-    return fail('a policy denies it, and no statement outweighs that; have the Deny changed', []);
+    return fail(
+      'a policy denies it explicitly, and no Allow overrides this; have the Deny changed',
+      [],
+    );
   }
   if (/no (identity-based|session|permissions boundary)/i.test(words)) {
     return fail(`the sts:AssumeRole permission is missing; ${allowCaller}`, [sides.caller]);
@@ -190,12 +194,12 @@ function createAccessDeniedError(
   }
   if (isOwnAccount) {
     return fail(
-      `within an account a trust policy that names the caller suffices, so ${allowTrust} – or, where the trust policy names the whole account, ${allowCaller}`,
+      `within an account, a trust policy that names the caller suffices; ${allowTrust} – or, if the trust policy names the whole account, ${allowCaller}`,
       [sides.trust, sides.caller],
     );
   }
   return fail(
-    `from another account both the sts:AssumeRole permission and the trust policy of the role must allow it; ${allowCaller} – and ${allowTrust}`,
+    `from another account, both the sts:AssumeRole permission and the trust policy of the role must allow it; ${allowCaller} – and ${allowTrust}`,
     [sides.caller, sides.trust],
   );
 }
@@ -204,8 +208,8 @@ function createAccessDeniedError(
 function describeOtherConditions(role: RoleStep, action: string): string {
   if (action !== 'sts:AssumeRole') return '';
   const external = role.externalId
-    ? 'the external id may be another than the trust policy wants'
-    : 'the trust policy may want an external id (AGENTCORE_ASSUME_ROLE_EXTERNAL_ID, or external_id in the profile)';
+    ? 'the trust policy may require another external id'
+    : 'the trust policy may require an external id (AGENTCORE_ASSUME_ROLE_EXTERNAL_ID, or external_id in the profile)';
   return role.mfaSerial ? `; ${external}` : `; ${external} or MFA`;
 }
 

@@ -66,33 +66,33 @@ export function toSignatureError(
   if (isOfTime || /SignatureDoesNotMatch|InvalidSignature/.test(name)) {
     if (/scoped to/i.test(words)) {
       return createCredentialsError(
-        `${service} did not accept the region of the signature: check AWS_REGION and the region of the profile (${words})`,
+        `${service} rejected the region of the signature: check AWS_REGION and the region of the profile (${words})`,
         { cause },
       );
     }
     const skew = describeClockSkew(getResponseDate(cause), now);
     if (skew)
-      return createCredentialsError(`${service} did not accept the signature: ${skew}`, { cause });
+      return createCredentialsError(`${service} rejected the signature: ${skew}`, { cause });
     if (isOfTime) {
       return createCredentialsError(
-        `${service} did not accept the time of the signature: set the clock of this machine (${words})`,
+        `${service} rejected the time of the signature: set the clock of this machine (${words})`,
         { cause },
       );
     }
     return createCredentialsError(
-      `${service} did not accept the signature: the secret access key ${whose} is not the one of its access key id`,
+      `${service} rejected the signature: the secret access key ${whose} does not belong to its access key id`,
       { cause },
     );
   }
   if (/InvalidClientTokenId|UnrecognizedClient/.test(name)) {
     return createCredentialsError(
-      `AWS does not know the access key ${whose}: check that it exists, is active and belongs to this partition (${words})`,
+      `AWS rejected the access key ${whose}: check that it exists, is active and belongs to this partition (${words})`,
       { cause },
     );
   }
   if (/ExpiredToken/.test(name)) {
     return createCredentialsError(
-      `The credentials ${whose} have expired: get new ones where these came from (${words})`,
+      `The credentials ${whose} have expired: get new ones from their source (${words})`,
       { cause },
     );
   }

@@ -38,7 +38,7 @@ export async function getWebIdentityCredentials(
     token = await readFile(tokenFile, 'utf8');
   } catch (cause) {
     throw createCredentialsError(
-      `The web identity token ${whose} cannot be read: have ${tokenFile} written, or name another file (${getErrorText(cause)})`,
+      `Could not read the web identity token ${whose}: have ${tokenFile} written, or name another file (${getErrorText(cause)})`,
       { cause },
     );
   }
@@ -55,9 +55,9 @@ export async function getWebIdentityCredentials(
   } catch (cause) {
     const { name } = cause as Error;
     const todo = /ExpiredToken|InvalidIdentityToken/.test(name)
-      ? `the token in ${tokenFile} is not accepted, have it renewed`
+      ? `the token in ${tokenFile} was rejected; have it renewed`
       : /AccessDenied/.test(name)
-        ? 'the trust policy of the role must allow sts:AssumeRoleWithWebIdentity to the identity provider, audience and subject of the token'
+        ? 'the trust policy of the role must allow sts:AssumeRoleWithWebIdentity for the identity provider, audience and subject of the token'
         : 'check the role, and the network';
     throw createCredentialsError(
       `Could not assume ${roleArn} with the web identity ${whose}: ${todo} (${getErrorText(cause)})`,
@@ -83,7 +83,7 @@ export async function getContainerCredentials({
     );
   } catch (cause) {
     throw createCredentialsError(
-      `The container's credentials could not be had: check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI, and that the container has a role (${getErrorText(cause)})`,
+      `Could not get the container's credentials: check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI, and that the container has a role (${getErrorText(cause)})`,
       { cause },
     );
   }
@@ -103,7 +103,7 @@ export async function getInstanceCredentials({
     return await fromInstanceMetadata({ logger: createQuietLogger(log) })();
   } catch (cause) {
     throw createCredentialsError(
-      `The instance metadata service gave no credentials: check that the instance has a role (${getErrorText(cause)})`,
+      `Could not get credentials from the instance metadata service: check that the instance has a role (${getErrorText(cause)})`,
       { cause },
     );
   }

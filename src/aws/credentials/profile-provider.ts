@@ -63,7 +63,7 @@ export async function getProfileCredentials(
   if (problem) {
     const { config, credentials } = getProfilePaths(options.env);
     throw createCredentialsError(
-      `Profile "${name}" cannot be used, because it ${problem}: correct it in ${config} or ${credentials}`,
+      `Could not use profile "${name}": it ${problem}. Correct it in ${config} or ${credentials}`,
     );
   }
   const whose = `of profile "${name}"`;
@@ -102,7 +102,7 @@ export async function getProfileCredentials(
       if (isSource && section.credential_source)
         return fromSource(section.credential_source, around);
       throw createCredentialsError(
-        `Profile "${name}" does not say where its credentials come from: add keys, an SSO session, a role or a process to it`,
+        `Profile "${name}" has no credential settings: add keys, an SSO session, a role or a process to it`,
       );
   }
 }
@@ -165,7 +165,7 @@ async function fromSource(
   const found = getEnvironmentCredentials(options.env);
   if (found) return found;
   throw createCredentialsError(
-    'The profile takes its credentials from the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    'Could not get the credentials of the profile: its credential_source is Environment. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
   );
 }
 
@@ -204,13 +204,13 @@ async function getSsoCredentials(
     const status = cause instanceof AgentCoreError ? cause.data?.status : undefined;
     if (status === 403 || status === 404) {
       throw createCredentialsError(
-        `The SSO login of profile "${name}" is good, but has no role ${ssoRoleName} in account ${ssoAccountId}: correct sso_role_name and sso_account_id, or have the role assigned (${words})`,
+        `The SSO login of profile "${name}" is valid, but has no role ${ssoRoleName} in account ${ssoAccountId}: correct sso_role_name and sso_account_id, or have the role assigned (${words})`,
         { cause },
       );
     }
     if (status === 401) throw createLoggedOutError(name, cause);
     throw createCredentialsError(
-      `AWS IAM Identity Center in ${ssoRegion} could not be asked for the credentials of profile "${name}": check sso_region and the network (${words})`,
+      `Could not get the credentials of profile "${name}" from IAM Identity Center in ${ssoRegion}: check sso_region and the network (${words})`,
       { cause },
     );
   }
@@ -302,11 +302,11 @@ export async function getProcessCredentials(
   try {
     answer = JSON.parse(text.trim());
   } catch {
-    throw fail('did not write JSON: run it in a terminal to see what it writes');
+    throw fail('did not write JSON: run it in a terminal to see its output');
   }
   const { Version, AccessKeyId, SecretAccessKey, SessionToken, Expiration, AccountId } =
     answer ?? {};
-  if (Version !== 1) throw fail('did not write "Version": 1, the only one there is');
+  if (Version !== 1) throw fail('did not write "Version": 1');
   if (typeof AccessKeyId !== 'string' || typeof SecretAccessKey !== 'string') {
     throw fail('did not write AccessKeyId and SecretAccessKey');
   }
@@ -314,8 +314,8 @@ export async function getProcessCredentials(
   if (expiration && !(expiration.getTime() > now)) {
     throw fail(
       Number.isNaN(expiration.getTime())
-        ? 'wrote an Expiration that is no time of ISO 8601'
-        : `wrote credentials that expired at ${expiration.toISOString()}: sign in where it gets them from`,
+        ? 'wrote an Expiration that is not an ISO 8601 time'
+        : `wrote credentials that expired at ${expiration.toISOString()}: sign in to their source`,
     );
   }
   const account = AccountId || accountId;

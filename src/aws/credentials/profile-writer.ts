@@ -131,7 +131,7 @@ async function changeConfig(
       if (!right || !isRight(toProfileFiles(after, files.credentials))) {
         throw new AgentCoreError(
           'config',
-          `Could not write ${what}: ${path} would not read back as asked, so nothing was changed. Look for indented section headers, or for the same profile in ${files.credentials.path}`,
+          `Could not write ${what}: ${path} would not have the requested content afterwards, so nothing was changed. Look for indented section headers, or for the same profile in ${files.credentials.path}`,
         );
       }
       // A program that ignores the lock may have changed the file.
@@ -285,7 +285,7 @@ export async function checkProfile(profile: SsoProfile, env: Environment): Promi
   if (credentials.profiles.get(name)?.some(({ settings }) => settings.some(isAccessKey))) {
     throw new AgentCoreError(
       'usage',
-      `Profile "${name}" has access keys in ${credentials.path}, which other programs would take first: choose another name`,
+      `Profile "${name}" has access keys in ${credentials.path}, which other programs would prefer: choose another name`,
     );
   }
 }

@@ -152,7 +152,7 @@ class FollowedCredentials {
       this.#stamp = '';
       this.#failedStamp = getFileFingerprint(this.#files);
       this.#warn(
-        `The AWS files have changed, and cannot be used as they are now; calls go on with the credentials from before. ${getErrorMessage(thrown)}`,
+        `The AWS files have changed and cannot be used; calls go on with the previous credentials. ${getErrorMessage(thrown)}`,
       );
     }
   }
@@ -175,7 +175,7 @@ class FollowedCredentials {
     const { log, profile, assumeRole } = this.#options;
     const name = profile ?? 'default';
     if (!assumeRole && isOther(before.identity, identity)) {
-      log?.('info', `Profile "${name}" has other credentials now, and calls are signed with them`);
+      log?.('info', `Profile "${name}" has other credentials now. Calls are signed with them`);
     }
     if (profileRegion !== before.profileRegion) {
       log?.(
@@ -241,11 +241,9 @@ class FollowedCredentials {
 
 function createUnexpectedError(cause: unknown): AgentCoreError {
   const words = getErrorMessage(cause).split('\n', 1)[0];
-  return new AgentCoreError(
-    'credentials',
-    `No AWS credentials: looking for them failed; try again (${words})`,
-    { cause },
-  );
+  return new AgentCoreError('credentials', `Could not find AWS credentials: ${words}. Try again`, {
+    cause,
+  });
 }
 
 /**

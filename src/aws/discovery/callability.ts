@@ -46,7 +46,7 @@ function getRuntimeUse({ protocol, authorizer }: DiscoveredRuntime): Answer {
         : {
             asServer: 'token',
             sentence:
-              'An MCP server that takes a bearer token: use it through the proxy, which gets one as an OAuth client or by a command',
+              'An MCP server that requires a bearer token: use it through the proxy, which gets one as an OAuth client or by a command',
           };
     case 'HTTP':
       return { asServer: 'no', sentence: `An agent, not an MCP server: call it with ${call}` };
@@ -63,7 +63,7 @@ function getRuntimeUse({ protocol, authorizer }: DiscoveredRuntime): Answer {
     default:
       return {
         asServer: 'no',
-        sentence: `It speaks ${protocol}, which this version does not know: look for an update`,
+        sentence: `It speaks ${protocol}, which this version does not support: look for an update`,
       };
   }
 }
@@ -84,18 +84,18 @@ function getGatewayUse({ authorizer, protocol, url }: DiscoveredGateway): Answer
     case 'NONE':
       return {
         asServer: 'yes',
-        sentence: 'An MCP server that is open to anybody who knows its URL',
+        sentence: 'An MCP server that is open to anyone with its URL',
       };
     case 'JWT':
       return {
         asServer: 'token',
         sentence:
-          'An MCP server that takes a bearer token: use it through the proxy, which gets one as an OAuth client or by a command',
+          'An MCP server that requires a bearer token: use it through the proxy, which gets one as an OAuth client or by a command',
       };
     case 'OTHER':
       return {
         asServer: 'no',
-        sentence: 'Its authorizer is one that this version does not know: look for an update',
+        sentence: 'This version does not support its authorizer: look for an update',
       };
   }
 }

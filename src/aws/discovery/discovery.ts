@@ -303,7 +303,7 @@ function getCacheKey(
 }
 
 function createTimeoutProblem(place: DiscoveryScope): Problem {
-  const sentence = 'It took too long, so that something is missing: try again';
+  const sentence = 'The time limit was reached, so some results are missing: try again';
   return { place, kind: 'bound', api: undefined, subject: undefined, sentence };
 }
 

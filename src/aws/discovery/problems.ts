@@ -53,7 +53,7 @@ export function toProblem(
     };
   }
   if (BAD_CREDENTIALS.test(getErrorName(thrown))) {
-    const sentence = `${what}: AWS does not take these credentials (${words})`;
+    const sentence = `${what}: AWS rejected these credentials (${words})`;
     return { ...base, kind: 'credentials', sentence };
   }
   if (isAccessDeniedError(thrown))
@@ -62,7 +62,7 @@ export function toProblem(
     return { ...base, kind: 'throttled', sentence: `${what}: AWS is throttling, try again later` };
   }
   if (findNetworkError(thrown) !== undefined) {
-    return { ...base, kind: 'network', sentence: `${what}: AWS could not be reached (${words})` };
+    return { ...base, kind: 'network', sentence: `${what}: AWS is unreachable (${words})` };
   }
   return { ...base, kind: 'failed', sentence: `${what}: ${words}` };
 }

@@ -108,7 +108,7 @@ export function formatStatement(statement: Statement): string {
 /** Returns advice for a denial, as a sentence without a full stop. */
 export function formatAdvice({ reason, policy, action, principal }: AccessDenial): string {
   if (reason === 'forbidden') {
-    return `${getArticle(policy)} ${policy} forbids it, which no further permission overrides: ask whoever looks after that policy`;
+    return `${getArticle(policy)} ${policy} forbids it, and no other permission overrides this: ask the owner of the policy`;
   }
   const missing = policy ?? 'identity-based policy';
   const where = new Map([

@@ -94,19 +94,19 @@ const SIGNED_IN: CallbackPage = {
 const NOT_SIGNED_IN: CallbackPage = {
   status: 400,
   title: 'Not signed in',
-  text: 'The sign-in did not succeed. Close this page and see what AgentCore MCP says.',
+  text: 'The sign-in failed. Close this page and read the message of AgentCore MCP.',
 };
 
 const FOREIGN_ANSWER: CallbackPage = {
   status: 400,
   title: 'Not this sign-in',
-  text: 'This page belongs to another sign-in than the one that is under way. Start it again from AgentCore MCP.',
+  text: 'This page belongs to an earlier sign-in. Start again from AgentCore MCP.',
 };
 
 const NOT_FOUND: CallbackPage = {
   status: 404,
   title: 'Not found',
-  text: 'There is nothing here.',
+  text: 'This page does not exist.',
 };
 
 const PAGE_HEADERS = {

@@ -149,7 +149,7 @@ async function waitForCallback(
     signal.throwIfAborted();
     throw new AgentCoreError(
       'timeout',
-      `Nobody signed in to ${formatSsoSessionName(session)} within ${LOGIN_TIMEOUT_MINUTES} minutes: run "${formatLoginCommand(session)}" to start again`,
+      `There was no sign-in to ${formatSsoSessionName(session)} within ${LOGIN_TIMEOUT_MINUTES} minutes: run "${formatLoginCommand(session)}" to start again`,
       { cause },
     );
   }

@@ -136,7 +136,7 @@ export class Oidc {
   /** Requests a user code. */
   async startDevice(registration: Registration, signal: AbortSignal): Promise<DeviceAuthorization> {
     const { clientId, clientSecret } = registration;
-    const answer = await this.#call('Could not get a code to sign in with', signal, (options) =>
+    const answer = await this.#call('Could not get a sign-in code', signal, (options) =>
       this.#client.send(
         new StartDeviceAuthorizationCommand({
           clientId,

@@ -201,7 +201,7 @@ class Portal {
   }
 
   async logout(accessToken: string, signal: AbortSignal): Promise<void> {
-    await this.#call('Could not tell AWS of the logout', signal, (options) =>
+    await this.#call('Could not notify AWS of the logout', signal, (options) =>
       this.#client.send(new LogoutCommand({ accessToken }), options),
     );
   }

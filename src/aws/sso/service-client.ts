@@ -82,7 +82,7 @@ function resolveEndpoint(
   } catch (cause) {
     throw new AgentCoreError(
       'config',
-      `No endpoint of IAM Identity Center in ${region}: ${getErrorMessage(cause)}`,
+      `Could not find the endpoint of IAM Identity Center in ${region}: ${getErrorMessage(cause)}`,
       { cause },
     );
   }

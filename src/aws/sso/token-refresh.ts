@@ -115,7 +115,7 @@ export async function waitForLogin(
     signal.throwIfAborted();
     throw new AgentCoreError(
       'credentials',
-      `The login to ${formatSsoSessionName(session)} is missing or has expired, and nobody signed in within ${Math.round(timeoutMs / 1000)} s: run "${formatLoginCommand(session)}"`,
+      `The login to ${formatSsoSessionName(session)} is missing or has expired, and there was no sign-in within ${Math.round(timeoutMs / 1000)} s: run "${formatLoginCommand(session)}"`,
       { cause },
     );
   }

@@ -84,7 +84,7 @@ describe('the error for a role that cannot be assumed', () => {
     [
       'ValidationError',
       'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.',
-      'lasts an hour at the most',
+      'lasts one hour at most',
     ],
     [
       'RegionDisabledException',
@@ -95,7 +95,7 @@ describe('the error for a role that cannot be assumed', () => {
     [
       'InvalidClientTokenId',
       'The security token included in the request is invalid.',
-      'does not know the access key',
+      'AWS rejected the access key',
     ],
     ['TimeoutError', 'socket hang up', 'check the network'],
   ])('is specific for %s: %s', (name, message, words) => {
@@ -119,7 +119,7 @@ describe('a wrong clock', () => {
       'Thu, 01 Jan 2026 11:40:00 GMT',
     );
     expect(toSignatureError(cause, 'STS', 'of profile "work"', now)?.message).toBe(
-      'STS did not accept the signature: the clock of this machine is 20 minutes fast, set it',
+      'STS rejected the signature: the clock of this machine is 20 minutes fast, set it',
     );
     expect(describeClockSkew('Thu, 01 Jan 2026 17:00:00 GMT', now)).toContain('5 hours slow');
   });
@@ -127,7 +127,7 @@ describe('a wrong clock', () => {
   it('is not blamed if the clock is right', () => {
     const cause = refusal('SignatureDoesNotMatch', 'No match', 'Thu, 01 Jan 2026 12:00:01 GMT');
     expect(toSignatureError(cause, 'STS', 'of profile "work"', now)?.message).toContain(
-      'the secret access key of profile "work" is not the one',
+      'the secret access key of profile "work" does not belong to',
     );
   });
 });

@@ -393,7 +393,7 @@ describe('malformed values', () => {
     ['us-east-1a', /an availability zone: write us-east-1$/],
     ['us-east-1-bos-1a', /an availability zone: write us-east-1$/],
     ['use1-az1', /the ID of an availability zone/],
-    ['us-east-1 # near', /has a comment behind it/],
+    ['us-east-1 # near', /ends with a comment/],
     ['here', /is not a region/],
   ])('are reported for the region %s', async (region, error) => {
     const env = await home({ config: `[profile dev]\n${keys()}region = ${region}\n` });

@@ -110,7 +110,7 @@ describe('the callability of', () => {
   it.each([
     [{ authorizer: 'IAM' }, 'Gateway · IAM', 'yes', /through the proxy/],
     [{ authorizer: 'JWT' }, 'Gateway · JWT', 'token', /bearer token/],
-    [{ authorizer: 'NONE' }, 'Gateway · NONE', 'yes', /open to anybody/],
+    [{ authorizer: 'NONE' }, 'Gateway · NONE', 'yes', /open to anyone/],
     [{ authorizer: 'OTHER' }, 'Gateway · OTHER', 'no', /look for an update/],
     [{ protocol: 'SSH' }, 'Gateway · IAM', 'no', /speaks SSH, not MCP/],
     [{ url: undefined }, 'Gateway · IAM', 'unknown', /allow bedrock-agentcore:GetGateway/],

@@ -172,7 +172,7 @@ describe('a web identity', () => {
     const { local, home, accessToken } = await pod('somebody-else');
     const env = { AWS_WEB_IDENTITY_TOKEN_FILE: home.file('token'), AWS_ROLE_ARN: ROLE };
     const refused = await failure(local, home, env);
-    expect(refused).toContain(`the token in ${home.file('token')} is not accepted`);
+    expect(refused).toContain(`the token in ${home.file('token')} was rejected`);
     expect(refused).not.toContain(accessToken);
     const none = { ...env, AWS_WEB_IDENTITY_TOKEN_FILE: home.file('none') };
     expect(await failure(local, home, none)).toContain(`have ${home.file('none')} written`);
@@ -358,7 +358,7 @@ describe('the error for an invalid profile', () => {
       config: `[profile work]\nrole_arn = ${ROLE}\nsource_profile = base\n[profile base]\naws_access_key_id = AKIA\n`,
     });
     await expect(found(home, 'work')).rejects.toThrow(
-      `Profile "work" cannot be used, because it has the source profile "base", which lacks aws_secret_access_key: correct it in ${home.file('config')} or ${home.file('credentials')}`,
+      `Could not use profile "work": it has the source profile "base", which lacks aws_secret_access_key. Correct it in ${home.file('config')} or ${home.file('credentials')}`,
     );
   });
 

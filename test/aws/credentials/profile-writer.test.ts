@@ -191,7 +191,7 @@ region = eu-west-1
     ['other profile', '[profile prod]\n[profile x]\n[profile x]\n', /line 3 of .* again/],
     ['key', '[profile prod]\n[profile x]\nregion = a\nregion = b\n', /sets region again/],
     ['line', '[profile prod]\n[profile x\nregion = a\n', /a section header without "\]"/],
-    ['header', '[profile prod]\n  [profile x]\n', /would not read back/],
+    ['header', '[profile prod]\n  [profile x]\n', /would not have the requested content/],
   ])('does not change a file that has a mistake: %s', async (_, before, message) => {
     const home = new Home(before);
     await expect(write(home, {}, true)).rejects.toMatchObject({

@@ -44,12 +44,12 @@ describe('an AccessDenied message', () => {
     [
       ' with an explicit deny in an identity-based policy',
       USER,
-      'an identity-based policy forbids it, which no further permission overrides: ask whoever looks after that policy',
+      'an identity-based policy forbids it, and no other permission overrides this: ask the owner of the policy',
     ],
     [
       ' with an explicit deny in a service control policy',
       USER,
-      'a service control policy forbids it, which no further permission overrides: ask whoever looks after that policy',
+      'a service control policy forbids it, and no other permission overrides this: ask the owner of the policy',
     ],
     [
       ' because no permissions boundary allows the action',

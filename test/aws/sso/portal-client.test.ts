@@ -103,7 +103,7 @@ describe('a logout', () => {
     center.spoil('/logout', { status: 400, type: 'InvalidRequestException' });
     expect(await logout(session, home.context(), NEVER)).toEqual({
       wasSignedIn: true,
-      problem: 'Could not tell AWS of the logout: Scripted InvalidRequestException',
+      problem: 'Could not notify AWS of the logout: Scripted InvalidRequestException',
     });
     expect(existsSync(getTokenPath(session, home.env))).toBe(false);
   });
