@@ -28,6 +28,11 @@ export function formatTime(moment: string): string {
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
 }
 
+/** A count with its noun: `1 call`, `2 calls`, `2 entries`. */
+export function pluralize(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
+
 /** Replaces control and format characters with a space: they could move the cursor or add lines. */
 export function sanitizeForTerminal(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();

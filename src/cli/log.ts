@@ -3,7 +3,7 @@ import * as z from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
 import { AgentCoreError, describeFileError } from '../base/errors.ts';
-import { sanitizeForTerminal } from '../base/format.ts';
+import { pluralize, sanitizeForTerminal } from '../base/format.ts';
 import { escapeControls } from '../base/logger.ts';
 import {
   formatRecordLine,
@@ -163,9 +163,7 @@ export async function runAuditVerify(
   } else {
     for (const problem of problems) stderr.write(`${escapeControls(problem)}\n`);
     const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
-    stdout.write(
-      `${records} records in ${files === 1 ? '1 file' : `${files} files`} are ${verdict}\n`,
-    );
+    stdout.write(`${records} records in ${pluralize(files, 'file')} are ${verdict}\n`);
     for (const { file, hash } of ends) stdout.write(`${file} ends with ${hash}\n`);
   }
   return problems.length === 0 ? 0 : 1;

@@ -5,6 +5,7 @@ import { getServerName } from '../aws/arn.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, describeFileError, getErrorMessage } from '../base/errors.ts';
 import { readRegularText } from '../base/files.ts';
+import { pluralize } from '../base/format.ts';
 import { escapeControls } from '../base/logger.ts';
 import { listTools } from '../client/proxy-client.ts';
 import { isObject, type JsonObject } from '../mcp/message.ts';
@@ -305,8 +306,4 @@ function summarizePolicy({ body, sections }: Policy): string {
     pluralize(rules.length, 'rule'),
     pluralize(sections.length, 'section'),
   ].join(', ');
-}
-
-function pluralize(count: number, one: string, several = `${one}s`): string {
-  return `${count} ${count === 1 ? one : several}`;
 }

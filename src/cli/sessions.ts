@@ -2,7 +2,13 @@ import { basename } from 'node:path';
 import { formatCost, RUNTIME_PRICES, sumCosts } from '../aws/pricing.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError } from '../base/errors.ts';
-import { formatDuration, formatTable, formatTime, sanitizeForTerminal } from '../base/format.ts';
+import {
+  formatDuration,
+  formatTable,
+  formatTime,
+  pluralize,
+  sanitizeForTerminal,
+} from '../base/format.ts';
 import { escapeControls } from '../base/logger.ts';
 import { formatRecordLine, formatRuntimeName, formatSessionNotes } from '../sessions/format.ts';
 import {
@@ -311,8 +317,4 @@ function formatProgram({ program, pid, host, liveness }: SessionProgram): string
 
 function joinLines(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function pluralize(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }

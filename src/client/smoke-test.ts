@@ -1,6 +1,7 @@
 import type { Tool } from '@modelcontextprotocol/client';
 import { withTimeout } from '../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import { pluralize } from '../base/format.ts';
 import { ProxyClient } from './proxy-client.ts';
 
 // The smoke test: each kind of client operation against a server, with sample arguments from the
@@ -219,7 +220,7 @@ export class SmokeTest {
 
 function formatCountedNames(things: readonly { readonly name: string }[], noun: string): string {
   const names = things.map(({ name }) => name).join(', ');
-  return `${things.length} ${noun}${things.length === 1 ? '' : 's'}${names && `: ${names}`}`;
+  return `${pluralize(things.length, noun)}${names && `: ${names}`}`;
 }
 
 function toSingleLine(text: string): string {

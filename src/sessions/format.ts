@@ -1,4 +1,4 @@
-import { formatTime, sanitizeForTerminal } from '../base/format.ts';
+import { formatTime, pluralize, sanitizeForTerminal } from '../base/format.ts';
 import type { CallRecord, JournalRecord, ProgramRecord } from '../state/journal/records.ts';
 import type { SessionInfo } from './session-info.ts';
 
@@ -161,8 +161,4 @@ function formatCall(call: CallRecord): string {
   const again = attempts > 1 ? `, ${attempts} attempts` : '';
   const request = call.requestId === undefined ? '' : `, request ${call.requestId}`;
   return `${called}: ${ended} in ${Math.round(milliseconds)} ms (${sizes}${again}${request})`;
-}
-
-function pluralize(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }
