@@ -17,12 +17,12 @@ interface ErrorReply {
 }
 
 /** Maximum bytes of an error body to parse. */
-const BODY_LIMIT = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 
 const MAX_WORDS_LENGTH = 500;
 
 /** Members with the message in AgentCore, OAuth and web frameworks. */
-const WORDS = ['message', 'Message', 'error_description', 'detail', 'error'];
+const MESSAGE_MEMBERS = ['message', 'Message', 'error_description', 'detail', 'error'];
 
 const EXPIRED = /security token .*expired/i;
 
@@ -57,7 +57,7 @@ export function parseRetryAfter(retryAfter: string | undefined): number | undefi
 
 async function readStart(reply: HttpReply): Promise<Buffer> {
   try {
-    return (await reply.whole(BODY_LIMIT)).subarray(0, BODY_LIMIT);
+    return (await reply.whole(MAX_BODY_BYTES)).subarray(0, MAX_BODY_BYTES);
   } catch {
     return Buffer.alloc(0);
   }
@@ -80,7 +80,7 @@ function readErrorMessage(reply: HttpReply, body: Buffer, members: Members): str
   const ofJsonRpc = typeof error === 'object' && error !== null && (error as Members).message;
   const isText = getHeader(reply, 'content-type')?.startsWith('text/plain');
   const words =
-    WORDS.map((name) => members[name]).find((value) => typeof value === 'string') ??
+    MESSAGE_MEMBERS.map((name) => members[name]).find((value) => typeof value === 'string') ??
     (ofJsonRpc || (isText ? body.toString('utf8').trim() : ''));
   if (typeof words !== 'string' || words === '') return undefined;
   return words.split('\n', 1)[0]?.slice(0, MAX_WORDS_LENGTH);

@@ -138,7 +138,7 @@ export class SigningClock {
   learn(date: string | undefined): void {
     const machine = this.#machine();
     const offset = Date.parse(date ?? '') - machine;
-    if (!(Math.abs(offset - this.#offset) > BEARABLE_SKEW)) return;
+    if (!(Math.abs(offset - this.#offset) > MAX_SKEW_MS)) return;
     const skew = describeClockSkew(date, machine);
     this.#offset = skew ? offset : 0;
     this.#correctedAt = performance.now();
@@ -154,7 +154,7 @@ export class SigningClock {
 /**
  * Tolerated skew in milliseconds. AWS tolerates five minutes; the rest allows for slow responses.
  */
-const BEARABLE_SKEW = 120_000;
+const MAX_SKEW_MS = 120_000;
 
 /**
  * Describes the skew of a clock as the end of a sentence. Returns `undefined` if it is tolerated.
@@ -164,7 +164,7 @@ const BEARABLE_SKEW = 120_000;
  */
 export function describeClockSkew(date: string | undefined, now = Date.now()): string | undefined {
   const skew = now - Date.parse(date ?? '');
-  if (!(Math.abs(skew) > BEARABLE_SKEW)) return undefined;
+  if (!(Math.abs(skew) > MAX_SKEW_MS)) return undefined;
   const minutes = Math.round(Math.abs(skew) / 60_000);
   const off = minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`;
   return `the clock of this machine is ${off} ${skew > 0 ? 'fast' : 'slow'}, set it`;

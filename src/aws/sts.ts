@@ -4,9 +4,6 @@ import type { EndpointOptions } from './endpoints.ts';
 import type { createSdkRequestHandler } from './sdk-client.ts';
 import type { Credentials } from './sigv4.ts';
 
-/** STS endpoint settings from the environment and the selected profile. */
-export type StsEndpoint = EndpointOptions;
-
 type EndpointProvider = (parameters: {
   readonly Region: string;
   readonly UseFIPS: boolean;
@@ -23,7 +20,8 @@ export function createStsClient(options: {
   readonly region: string;
   /** Absent if the call is unsigned. */
   readonly credentials?: AwsCredentialIdentity | Credentials | undefined;
-  readonly sts: StsEndpoint;
+  /** Endpoint settings from the environment and the selected profile. */
+  readonly sts: EndpointOptions;
   readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
 }): STSClient {
   const { region, credentials, requestHandler } = options;

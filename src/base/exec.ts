@@ -19,7 +19,7 @@ interface CommandOptions {
   readonly env: Environment;
   readonly signal: AbortSignal;
   /** Timeout in milliseconds. */
-  readonly within?: number;
+  readonly timeoutMs?: number;
   /** Returns the part of stderr for an error message. The default is all of it. */
   readonly quote?: (stderr: string) => string;
 }
@@ -35,7 +35,7 @@ export async function runCommand(
   options: CommandOptions,
   fail: (what: string) => Error,
 ): Promise<string> {
-  const { command, env, signal, within = COMMAND_TIMEOUT_MS, quote = String } = options;
+  const { command, env, signal, timeoutMs = COMMAND_TIMEOUT_MS, quote = String } = options;
   const child = spawn(command, {
     shell: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -66,9 +66,11 @@ export async function runCommand(
       timer = setTimeout(
         () =>
           reject(
-            fail(`did not end within ${within / 1000} s; it cannot prompt here${formatStderr()}`),
+            fail(
+              `did not end within ${timeoutMs / 1000} s; it cannot prompt here${formatStderr()}`,
+            ),
           ),
-        within,
+        timeoutMs,
       );
       child.on('error', ({ message }) => reject(fail(`could not be started: ${message}`)));
       child.on('close', (code, killed) => {

@@ -20,13 +20,13 @@ import { AgentCoreError, describeFileError, getErrorMessage } from './errors.ts'
 /** Files: private directories, atomic writes, locks, bounded reads, and notice of changes. */
 
 /** Milliseconds after which a lock counts as abandoned. */
-const LOCK_LIFE = 60_000;
+const LOCK_TTL_MS = 60_000;
 
 /** Also the pause between two attempts to replace a file. */
 const LOCK_POLL_INTERVAL_MS = 50;
 
 /** Maximum attempts. Windows prevents the replacement while another program reads the file. */
-const REPLACE_ATTEMPTS = 20;
+const MAX_REPLACE_ATTEMPTS = 20;
 
 /**
  * Creates a directory with access for its owner only, and its missing parents. An existing one
@@ -174,7 +174,7 @@ function getLockIdentity({ ino, mtimeNs }: BigIntStats): LockIdentity {
 
 /** Also true if its time is far in the future, as after a clock error. */
 function isTooOld({ mtimeMs }: BigIntStats): boolean {
-  return Math.abs(Date.now() - Number(mtimeMs)) > LOCK_LIFE;
+  return Math.abs(Date.now() - Number(mtimeMs)) > LOCK_TTL_MS;
 }
 
 interface Owner {
@@ -221,7 +221,7 @@ async function renameWithRetry(from: string, to: string): Promise<void> {
     } catch (thrown) {
       const { code = '' } = thrown as NodeJS.ErrnoException;
       const isBusy = process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(code);
-      if (!isBusy || attempt === REPLACE_ATTEMPTS) throw thrown;
+      if (!isBusy || attempt === MAX_REPLACE_ATTEMPTS) throw thrown;
       await sleep(LOCK_POLL_INTERVAL_MS);
     }
   }

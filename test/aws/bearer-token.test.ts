@@ -161,7 +161,7 @@ describe('a bearer token', () => {
 });
 
 /** Runs a script, which may read its output from its environment. */
-function run(script: string, more: { within?: number; output?: string } = {}) {
+function run(script: string, more: { timeoutMs?: number; output?: string } = {}) {
   const { output = '', ...options } = more;
   return runTokenCommand({
     command: `"${process.execPath}" -e "${script}"`,
@@ -233,7 +233,7 @@ describe('a token command', () => {
   it('finds its stdin closed if it prompts, and is killed if it hangs', async () => {
     const script = `process.stdin.on('end', () => console.log('closed')).resume()`;
     expect((await run(script)).value).toBe('closed');
-    const { message } = await failure(() => run('setInterval(() => {}, 1000)', { within: 300 }));
+    const { message } = await failure(() => run('setInterval(() => {}, 1000)', { timeoutMs: 300 }));
     expect(message).toContain('did not end within 0.3 s');
   });
 });

@@ -83,7 +83,7 @@ interface TokenCommandOptions {
   readonly env: Environment;
   readonly signal: AbortSignal;
   /** Timeout in milliseconds. */
-  readonly within?: number;
+  readonly timeoutMs?: number;
 }
 
 /**

@@ -6,10 +6,11 @@ import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../base/environment.ts';
 import { type AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { ensurePrivateDirectory, replaceFile } from '../../base/files.ts';
+import type { EndpointOptions } from '../endpoints.ts';
 import { type TrustedPrincipal, toTrustedPrincipal } from '../iam/policies.ts';
 import type { createSdkRequestHandler } from '../sdk-client.ts';
 import { getHomeDirectory } from '../shared-config.ts';
-import { createStsClient, type StsEndpoint } from '../sts.ts';
+import { createStsClient } from '../sts.ts';
 import { createCredentialsError, getErrorText, quoteForShell, toSignatureError } from './errors.ts';
 import { PROFILE_SESSION_NAME, type RoleStep, type Search } from './options.ts';
 
@@ -20,7 +21,7 @@ interface RoleMeans {
   /** The profile with the role, if any. */
   readonly profile: string | undefined;
   readonly region: string | undefined;
-  readonly sts: StsEndpoint;
+  readonly sts: EndpointOptions;
   readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
   readonly search: Search;
   readonly env: Environment;
@@ -60,7 +61,7 @@ async function assume(
     const { Credentials: found } = await client.send(command, { abortSignal: search.signal });
     return toCredentialIdentity(found);
   } catch (cause) {
-    throw assumeRoleFailure(cause, role, whose);
+    throw createAssumeRoleError(cause, role, whose);
   }
   // Do not destroy the client: other clients share its request handler.
 }
@@ -118,7 +119,11 @@ interface MissingStatement {
 }
 
 /** Converts an AssumeRole error to an error with the required change and the policy to change. */
-export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string): AgentCoreError {
+export function createAssumeRoleError(
+  cause: unknown,
+  role: RoleStep,
+  whose: string,
+): AgentCoreError {
   const words = getErrorText(cause);
   const { name } = cause as Error;
   const fail = (sentence: string) =>
@@ -254,10 +259,10 @@ function serializeStatement({ statement }: MissingStatement): string {
 }
 
 /** Minimum remaining milliseconds to skip the MFA prompt. The AWS CLI uses the same value. */
-const COMFORTABLE = 15 * 60_000;
+const MIN_UNPROMPTED_MS = 15 * 60_000;
 
 /** Minimum remaining milliseconds for cached credentials to be usable. */
-const USABLE = 60_000;
+const MIN_USABLE_MS = 60_000;
 
 /**
  * Returns the credentials of a role with MFA from the AWS CLI cache, or assumes the role and caches
@@ -273,13 +278,13 @@ export async function withRoleCache(
 ): Promise<AwsCredentialIdentity> {
   const path = getRoleCachePath(role, options.env);
   options.onFile(path);
-  const kept = await readRole(path);
-  if (kept && getRemainingMs(kept) > COMFORTABLE) return kept;
+  const cached = await readRole(path);
+  if (cached && getRemainingMs(cached) > MIN_UNPROMPTED_MS) return cached;
   let fresh: AwsCredentialIdentity;
   try {
     fresh = await assume();
   } catch (thrown) {
-    if (kept && getRemainingMs(kept) > USABLE) return kept;
+    if (cached && getRemainingMs(cached) > MIN_USABLE_MS) return cached;
     throw thrown;
   }
   // A failed cache write is harmless: the next program prompts for its own code.

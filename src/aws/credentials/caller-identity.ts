@@ -2,12 +2,12 @@ import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import type { Network } from '../../http/network.ts';
-import { readServiceSettings } from '../endpoints.ts';
+import { type EndpointOptions, readServiceSettings } from '../endpoints.ts';
 import { createSdkRequestHandler } from '../sdk-client.ts';
 import { findNetworkError } from '../sdk-errors.ts';
 import { readProfileFiles } from '../shared-config.ts';
 import type { Credentials } from '../sigv4.ts';
-import { createStsClient, type StsEndpoint } from '../sts.ts';
+import { createStsClient } from '../sts.ts';
 import type { CredentialsOptions } from './options.ts';
 import { describeProfile, type ProfileKind } from './profiles.ts';
 import { createCredentialProvider } from './provider.ts';
@@ -23,7 +23,7 @@ export async function getCallerArn(options: {
   readonly credentials: Credentials;
   readonly region: string;
   readonly network: Network;
-  readonly sts: StsEndpoint;
+  readonly sts: EndpointOptions;
 }): Promise<string> {
   const { credentials, region, network, sts } = options;
   const agent = await network.agentForAnyHost();

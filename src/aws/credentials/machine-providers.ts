@@ -7,8 +7,9 @@ import {
 } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../base/environment.ts';
+import type { EndpointOptions } from '../endpoints.ts';
 import type { createSdkRequestHandler } from '../sdk-client.ts';
-import { createStsClient, type StsEndpoint } from '../sts.ts';
+import { createStsClient } from '../sts.ts';
 import { createMissingRegionError, toCredentialIdentity } from './assume-role.ts';
 import { createCredentialsError, getErrorText } from './errors.ts';
 import { type CredentialsOptions, PROFILE_SESSION_NAME, type Search } from './options.ts';
@@ -21,7 +22,7 @@ interface WebIdentity {
   readonly whose: string;
   readonly profile: string | undefined;
   readonly region: string | undefined;
-  readonly sts: StsEndpoint;
+  readonly sts: EndpointOptions;
   readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
   readonly search: Search;
 }

@@ -7,6 +7,7 @@ import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import { requireConfirmed, runCommand } from '../../base/exec.ts';
+import type { EndpointOptions } from '../endpoints.ts';
 import type { createSdkRequestHandler } from '../sdk-client.ts';
 import {
   getHomeDirectory,
@@ -18,7 +19,6 @@ import {
 import { ACCOUNT_SCOPE, type SsoSession } from '../sso/sso-session.ts';
 import { getTokenPath } from '../sso/token-cache.ts';
 import { getCurrentToken } from '../sso/token-refresh.ts';
-import type { StsEndpoint } from '../sts.ts';
 import { assumeRole } from './assume-role.ts';
 import { createCredentialsError, getErrorText, quoteForShell } from './errors.ts';
 import {
@@ -42,7 +42,7 @@ interface ProfileSurroundings {
   /** Returns the region for STS calls of a profile. */
   readonly regionFor: (name: string, section?: Section) => string | undefined;
   /** The STS endpoint for the selected profile. */
-  readonly sts: StsEndpoint;
+  readonly sts: EndpointOptions;
 }
 
 /**
@@ -272,7 +272,7 @@ interface ProcessOptions {
   readonly env: Environment;
   readonly signal: AbortSignal;
   /** Timeout in milliseconds. */
-  readonly within?: number;
+  readonly timeoutMs?: number;
   /** Current time for the expiry check. The default is the system clock. */
   readonly now?: number | undefined;
 }

@@ -22,7 +22,7 @@ const PROMPT_TIMEOUT_MS = 180_000;
 const RECHECK_INTERVAL_MS = 5_000;
 
 /** Maximum searches while a file is being written, and the milliseconds between them. */
-const WRITE_ATTEMPTS = 4;
+const MAX_WRITE_ATTEMPTS = 4;
 
 const WRITE_DELAY_MS = 100;
 
@@ -164,7 +164,7 @@ class FollowedCredentials {
       try {
         return await this.#search(undefined);
       } catch (thrown) {
-        if (attempt === WRITE_ATTEMPTS) throw thrown;
+        if (attempt === MAX_WRITE_ATTEMPTS) throw thrown;
         await sleep(WRITE_DELAY_MS);
         if (getFileFingerprint(this.#files) === stamp) throw thrown;
       }

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { ensurePrivateDirectory, replaceFile } from '../../base/files.ts';
 import { gatewaySchema, runtimeSchema } from './model.ts';
 
-const FORGOTTEN_AFTER = 30 * 24 * 3_600_000;
+const MAX_ENTRY_AGE_MS = 30 * 24 * 3_600_000;
 
 const MAX_FILES = 200;
 
@@ -102,7 +102,7 @@ export class DiscoveryCache {
       }),
     );
     files.sort((one, other) => other.mtimeMs - one.mtimeMs);
-    const oldest = this.#now() - FORGOTTEN_AFTER;
+    const oldest = this.#now() - MAX_ENTRY_AGE_MS;
     const old = files.filter(({ mtimeMs }, index) => index >= MAX_FILES || mtimeMs < oldest);
     await Promise.all(old.map(({ path }) => rm(path, { force: true })));
   }

@@ -35,7 +35,7 @@ interface ReaderOptions {
   readonly account: string;
   readonly credentials: Credentials;
   readonly network: Network;
-  readonly pace: RateLimiter;
+  readonly rateLimiter: RateLimiter;
   readonly signal: AbortSignal;
 }
 
@@ -53,7 +53,7 @@ export class ControlPlaneReader {
 
   /** Loads the SDK and creates its client. */
   static async open(options: ReaderOptions): Promise<ControlPlaneReader> {
-    const { endpoint, region, account, credentials, network, pace, signal } = options;
+    const { endpoint, region, account, credentials, network, rateLimiter, signal } = options;
     const agent = await network.agentFor(endpoint);
     const sdk = await import('@aws-sdk/client-bedrock-agentcore-control');
     const client = new sdk.BedrockAgentCoreControlClient({
@@ -71,7 +71,7 @@ export class ControlPlaneReader {
     client.middlewareStack.add(
       (next, { commandName = '' }) =>
         (call) =>
-          pace.call(scope, commandName.replace(/Command$/, ''), signal, () => next(call)),
+          rateLimiter.call(scope, commandName.replace(/Command$/, ''), signal, () => next(call)),
       { step: 'initialize', name: 'rateLimiter' },
     );
     return new ControlPlaneReader(sdk, client, signal, () => {

@@ -55,14 +55,14 @@ export class Discovery {
   readonly #env: Environment;
   readonly #clock: Clock;
   readonly #cache: DiscoveryCache;
-  readonly #pace: RateLimiter;
+  readonly #rateLimiter: RateLimiter;
   readonly #credentials = new Map<string, Credentials>();
 
   constructor({ env, cacheFolder, clock = SYSTEM_CLOCK }: DiscoveryOptions) {
     this.#env = env;
     this.#clock = clock;
     this.#cache = new DiscoveryCache(cacheFolder, clock.now);
-    this.#pace = new RateLimiter(clock);
+    this.#rateLimiter = new RateLimiter(clock);
   }
 
   /**
@@ -78,8 +78,8 @@ export class Discovery {
     const updates = new Updates<DiscoveryScope, DiscoveredScope>();
     const identities = new Map<string, Promise<Identity>>();
     const work = mapConcurrent(request.places, SCOPE_CONCURRENCY, async (place) => {
-      const look = new ScopeReport(place, (state) => updates.set(place, state));
-      await this.#look(look, request, identities, signal);
+      const report = new ScopeReport(place, (state) => updates.set(place, state));
+      await this.#discoverScope(report, request, identities, signal);
     }).then(
       () => updates.end(),
       (thrown) => updates.fail(thrown),
@@ -100,64 +100,64 @@ export class Discovery {
     return request.places.flatMap((place) => last.get(place) ?? []);
   }
 
-  async #look(
-    look: ScopeReport,
+  async #discoverScope(
+    report: ScopeReport,
     request: DiscoverRequest,
     identities: Map<string, Promise<Identity>>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { place } = look;
+    const { place } = report;
     const timeoutMs = AbortSignal.timeout(request.timeoutMs ?? SCOPE_TIMEOUT_MS);
     const bounded = AbortSignal.any([signal, timeoutMs]);
     // Ask before the first wait: the first region of the request asks for all.
-    const asked = this.#whoAmIOnce(place, identities);
-    asked.catch(() => undefined);
+    const identityRequest = this.#getSharedIdentity(place, identities);
+    identityRequest.catch(() => undefined);
     try {
       const endpoint = await this.#resolveEndpoint(place);
-      const identity = await this.#identify(look, endpoint, request, asked, bounded);
-      if (identity) await this.#read(look, endpoint, identity.account, request, bounded);
+      const identity = await this.#identify(report, endpoint, request, identityRequest, bounded);
+      if (identity) await this.#read(report, endpoint, identity.account, request, bounded);
     } catch (thrown) {
       signal.throwIfAborted();
-      look.problem(
+      report.addProblem(
         timeoutMs.aborted ? createTimeoutProblem(place) : createUnexpectedProblem(place, thrown),
       );
     }
-    look.tell({ isDone: true });
+    report.update({ isDone: true });
   }
 
   /** Determines the account. If that fails, shows cached results. */
   async #identify(
-    look: ScopeReport,
+    report: ScopeReport,
     endpoint: URL,
     { gateways = true }: DiscoverRequest,
-    asked: Promise<Identity>,
+    identityRequest: Promise<Identity>,
     signal: AbortSignal,
   ): Promise<Identity | undefined> {
-    const { place } = look;
+    const { place } = report;
     try {
-      const identity = { ...(await withAbort(asked, signal)), region: place.region };
-      look.tell({ identity });
+      const identity = { ...(await withAbort(identityRequest, signal)), region: place.region };
+      report.update({ identity });
       return identity;
     } catch (thrown) {
-      show(look, await this.#cache.readAnyAccount(getCacheKey(place, endpoint)), gateways);
+      show(report, await this.#cache.readAnyAccount(getCacheKey(place, endpoint)), gateways);
       signal.throwIfAborted();
-      look.problem(toProblem(thrown, place, 'GetCallerIdentity', undefined));
+      report.addProblem(toProblem(thrown, place, 'GetCallerIdentity', undefined));
       return undefined;
     }
   }
 
   async #read(
-    look: ScopeReport,
+    report: ScopeReport,
     endpoint: URL,
     account: string,
     request: DiscoverRequest,
     signal: AbortSignal,
   ): Promise<void> {
-    const { place } = look;
+    const { place } = report;
     const { gateways = true, versions = false } = request;
     const key: CacheKey = { account, ...getCacheKey(place, endpoint) };
     const cached = await this.#cache.read(key);
-    show(look, cached, gateways);
+    show(report, cached, gateways);
     const isDue = (reading: { readonly readAt: number; readonly isWhole: boolean } | undefined) =>
       request.refresh ||
       !reading?.isWhole ||
@@ -168,20 +168,21 @@ export class Discovery {
 
     const { region } = place;
     const network = await openNetwork(place.profile, this.#env);
-    const [credentials, pace] = [this.#createCredentials(place, network), this.#pace];
-    const options = { endpoint, region, account, credentials, network, pace, signal };
+    const credentials = this.#createCredentials(place, network);
+    const rateLimiter = this.#rateLimiter;
+    const options = { endpoint, region, account, credentials, network, rateLimiter, signal };
     const reader = await ControlPlaneReader.open(options);
     const context = { reader, place, home: { account, region }, signal };
     try {
-      const [runtimes, ways] = await Promise.all([
-        runtimesDue ? this.#readRuntimes(look, context, versions) : undefined,
-        gatewaysDue ? this.#readGateways(look, context) : undefined,
+      const [runtimes, gatewayListing] = await Promise.all([
+        runtimesDue ? this.#readRuntimes(report, context, versions) : undefined,
+        gatewaysDue ? this.#readGateways(report, context) : undefined,
       ]);
       await this.#cache.write({
         format: 1,
         ...key,
         runtimes: runtimes ?? cached?.runtimes,
-        gateways: ways ?? cached?.gateways,
+        gateways: gatewayListing ?? cached?.gateways,
       });
     } finally {
       reader.close();
@@ -189,28 +190,28 @@ export class Discovery {
   }
 
   async #readRuntimes(
-    look: ScopeReport,
+    report: ScopeReport,
     context: Omit<ReadingContext, 'onProblem'>,
     hasVersions: boolean,
   ): Promise<CacheEntry['runtimes']> {
     const readAt = this.#clock.now();
-    const problems = new Problems(look);
+    const problems = new Problems(report);
     const items = await readRuntimes(
       { ...context, onProblem: problems.add },
       { versions: hasVersions },
-      (runtimes) => look.tell({ runtimes: createListing(runtimes, readAt, 'aws') }),
+      (runtimes) => report.update({ runtimes: createListing(runtimes, readAt, 'aws') }),
     );
     return items && { readAt, isWhole: problems.areNone, hasVersions, items: [...items] };
   }
 
   async #readGateways(
-    look: ScopeReport,
+    report: ScopeReport,
     context: Omit<ReadingContext, 'onProblem'>,
   ): Promise<CacheEntry['gateways']> {
     const readAt = this.#clock.now();
-    const problems = new Problems(look);
+    const problems = new Problems(report);
     const items = await readGateways({ ...context, onProblem: problems.add }, (gateways) =>
-      look.tell({ gateways: createListing(gateways, readAt, 'aws') }),
+      report.update({ gateways: createListing(gateways, readAt, 'aws') }),
     );
     return items && { readAt, isWhole: problems.areNone, items: [...items] };
   }
@@ -219,24 +220,24 @@ export class Discovery {
    * Regions with the same credentials share one call. A region rejects all credentials if it is not
    * enabled, so a rejection in another region is retried here.
    */
-  async #whoAmIOnce(
+  async #getSharedIdentity(
     place: DiscoveryScope,
     identities: Map<string, Promise<Identity>>,
   ): Promise<Identity> {
     const key = getCredentialsKey(place);
     const known = identities.get(key);
-    const asked = known ?? this.#whoAmI(place);
-    identities.set(key, asked);
+    const identityRequest = known ?? this.#getIdentity(place);
+    identities.set(key, identityRequest);
     try {
-      return await asked;
+      return await identityRequest;
     } catch (thrown) {
       const refusedIn = thrown instanceof AgentCoreError && thrown.data?.region;
       if (!refusedIn || refusedIn === place.region) throw thrown;
-      return this.#whoAmI(place);
+      return this.#getIdentity(place);
     }
   }
 
-  async #whoAmI(place: DiscoveryScope): Promise<Identity> {
+  async #getIdentity(place: DiscoveryScope): Promise<Identity> {
     const { profile, region, assumeRole } = place;
     const env = this.#env;
     const network = await openNetwork(place.profile, this.#env);
@@ -266,22 +267,22 @@ export class Discovery {
 /** The problems of one listing. Each account and region has two listings. */
 class Problems {
   areNone = true;
-  readonly #look: ScopeReport;
+  readonly #report: ScopeReport;
 
-  constructor(look: ScopeReport) {
-    this.#look = look;
+  constructor(report: ScopeReport) {
+    this.#report = report;
   }
 
   readonly add = (problem: Problem): void => {
     this.areNone = false;
-    this.#look.problem(problem);
+    this.#report.addProblem(problem);
   };
 }
 
 /** Shows cached results until newer ones arrive. */
-function show(look: ScopeReport, entry: CacheEntry | undefined, withGateways: boolean): void {
+function show(report: ScopeReport, entry: CacheEntry | undefined, withGateways: boolean): void {
   const { runtimes, gateways } = entry ?? {};
-  look.tell({
+  report.update({
     runtimes: runtimes && createListing(runtimes.items, runtimes.readAt, 'cache'),
     gateways:
       withGateways && gateways
@@ -355,13 +356,13 @@ class ScopeReport {
     };
   }
 
-  tell(more: Partial<DiscoveredScope>): void {
+  update(more: Partial<DiscoveredScope>): void {
     this.#state = { ...this.#state, ...more };
     this.#onChange(this.#state);
   }
 
-  problem(problem: Problem): void {
-    this.tell({ problems: [...this.#state.problems, problem] });
+  addProblem(problem: Problem): void {
+    this.update({ problems: [...this.#state.problems, problem] });
   }
 }
 

@@ -7,10 +7,10 @@ const LISTS_PER_SECOND = 5;
 const GETS_PER_SECOND = 50;
 
 /** Maximum attempts of a throttled call. */
-const THROTTLED_TRIES = 8;
+const MAX_THROTTLED_ATTEMPTS = 8;
 
 /** Maximum attempts after a temporary failure. */
-const FAILED_TRIES = 3;
+const MAX_FAILED_ATTEMPTS = 3;
 
 const BACKOFF = { initialMs: 250, maxMs: 8_000 };
 
@@ -39,16 +39,20 @@ export class RateLimiter {
     send: () => Promise<T>,
   ): Promise<T> {
     const bucket = this.#getBucket(scope, api);
-    for (let tries = 1; ; tries++) {
+    for (let attempt = 1; ; attempt++) {
       await bucket.take(signal);
       try {
         return await send();
       } catch (thrown) {
         signal.throwIfAborted();
         const isThrottled = isThrottlingError(thrown);
-        const most = isThrottled ? THROTTLED_TRIES : isTransientError(thrown) ? FAILED_TRIES : 1;
-        if (tries >= most) throw thrown;
-        const pause = getBackoffDelay(tries, BACKOFF, this.#random);
+        const most = isThrottled
+          ? MAX_THROTTLED_ATTEMPTS
+          : isTransientError(thrown)
+            ? MAX_FAILED_ATTEMPTS
+            : 1;
+        if (attempt >= most) throw thrown;
+        const pause = getBackoffDelay(attempt, BACKOFF, this.#random);
         // Pause all calls, because the waiting ones would be throttled too.
         if (isThrottled) bucket.pause(pause);
         else await this.#clock.sleep(pause, signal);

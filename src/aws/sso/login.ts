@@ -176,7 +176,7 @@ function getAuthorizationCode({ code, refusal }: CallbackAnswer, session: SsoSes
 }
 
 /** Increase of the polling interval after `slow_down` (RFC 8628), in milliseconds. */
-const SLOWER = 5_000;
+const SLOW_DOWN_MS = 5_000;
 
 /**
  * Signs in with a code that the user enters on a page, in a browser on any machine (the device
@@ -233,7 +233,7 @@ function getPollDelay(thrown: unknown, session: SsoSession): number {
     case 'authorization_pending':
       return 0;
     case 'slow_down':
-      return SLOWER;
+      return SLOW_DOWN_MS;
     case 'expired_token':
       throw createCodeExpiredError(session, thrown);
     case 'access_denied':
@@ -246,7 +246,7 @@ function getPollDelay(thrown: unknown, session: SsoSession): number {
   // A short network failure must not end the login, because the user may have entered the code
   // already.
   const passes = ['connection', 'timeout', 'upstream'];
-  if (thrown instanceof AgentCoreError && passes.includes(thrown.code)) return SLOWER;
+  if (thrown instanceof AgentCoreError && passes.includes(thrown.code)) return SLOW_DOWN_MS;
   throw thrown;
 }
 

@@ -46,10 +46,10 @@ const REDIRECT_URI = 'http://127.0.0.1/oauth/callback';
  * Minimum remaining milliseconds of a reused registration. A login is refreshable only while its
  * registration is valid.
  */
-const REGISTRATION_LEFT = 24 * 3_600_000;
+const MIN_REGISTRATION_LIFETIME_MS = 24 * 3_600_000;
 
 /** The default of RFC 8628. */
-const INTERVAL_SECONDS = 5;
+const DEFAULT_INTERVAL_SECONDS = 5;
 
 /** Client for the OIDC service of Identity Center. All its calls are unsigned. */
 export class Oidc {
@@ -80,7 +80,8 @@ export class Oidc {
   async registration(purpose: Purpose, signal: AbortSignal): Promise<Registration> {
     const { env } = this.#context;
     const known = await readRegistration(this.#session, purpose, env);
-    if (known && known.expiresAt.getTime() - this.#now() > REGISTRATION_LEFT) return known;
+    if (known && known.expiresAt.getTime() - this.#now() > MIN_REGISTRATION_LIFETIME_MS)
+      return known;
     const { scopes, startUrl } = this.#session;
     const request: RegisterClientRequest = {
       clientName: CLIENT_NAME,
@@ -152,7 +153,7 @@ export class Oidc {
       verificationUri: requireMember(answer.verificationUri, 'verificationUri'),
       verificationUriComplete: answer.verificationUriComplete,
       expiresAt: this.#after(requireMember(answer.expiresIn, 'expiresIn')),
-      interval: (answer.interval || INTERVAL_SECONDS) * 1000,
+      interval: (answer.interval || DEFAULT_INTERVAL_SECONDS) * 1000,
     };
   }
 

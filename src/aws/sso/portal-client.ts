@@ -40,7 +40,7 @@ interface AccountListing {
 const ACCOUNT_CONCURRENCY = 4;
 
 /** Maximum attempts of a throttled call, with increasing delays. */
-const ATTEMPTS = 6;
+const MAX_ATTEMPTS = 6;
 
 /**
  * Lists the accounts and roles available with the session's login.
@@ -156,7 +156,7 @@ class Portal {
   constructor(session: SsoSession, { endpoint, settings }: ServiceConnection) {
     this.#session = session;
     this.#endpoint = endpoint;
-    this.#client = new SSOClient({ ...settings, maxAttempts: ATTEMPTS });
+    this.#client = new SSOClient({ ...settings, maxAttempts: MAX_ATTEMPTS });
   }
 
   async accounts(accessToken: string, signal: AbortSignal): Promise<AccountInfo[]> {

@@ -8,7 +8,7 @@ import type { SsoContext, SsoSession } from './sso-session.ts';
 /** Connects SDK clients of Identity Center, and makes calls with a timeout and clear errors. */
 
 /** Maximum milliseconds of a call, including retries. */
-const CALL_TIME = 25_000;
+const CALL_TIMEOUT_MS = 25_000;
 
 /** Resolves a service endpoint by the rules of its SDK client. */
 type EndpointProvider = (parameters: {
@@ -103,7 +103,7 @@ export async function call<T>(
   signal: AbortSignal,
   send: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
-  const late = AbortSignal.timeout(CALL_TIME);
+  const late = AbortSignal.timeout(CALL_TIMEOUT_MS);
   const ending = AbortSignal.any([signal, late]);
   try {
     return await withAbort(send({ abortSignal: ending }), ending);
@@ -112,7 +112,7 @@ export async function call<T>(
     if (late.aborted) {
       throw new AgentCoreError(
         'timeout',
-        `${what}: ${host} did not answer within ${CALL_TIME / 1000} s, check the network and proxy settings`,
+        `${what}: ${host} did not answer within ${CALL_TIMEOUT_MS / 1000} s, check the network and proxy settings`,
         { cause },
       );
     }

@@ -25,7 +25,7 @@ export interface SsoToken {
 }
 
 /** Refresh a login with fewer remaining milliseconds. The SDKs use the same value. */
-const RENEW_BEFORE = 5 * 60_000;
+const REFRESH_BEFORE_MS = 5 * 60_000;
 
 /** The token cache of the AWS CLI and the SDKs. No variable changes this path. */
 export function getSsoCacheDirectory(env: Environment): string {
@@ -97,7 +97,7 @@ export function isValid({ expiresAt }: SsoToken, now: number): boolean {
 
 /** True if the token has expired or should be refreshed. */
 export function isDue({ expiresAt }: SsoToken, now: number): boolean {
-  return expiresAt.getTime() - now < RENEW_BEFORE;
+  return expiresAt.getTime() - now < REFRESH_BEFORE_MS;
 }
 
 /** True if it can be refreshed without the user, based on the stored data. */

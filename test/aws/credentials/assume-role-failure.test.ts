@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assumeRoleFailure } from '../../../src/aws/credentials/assume-role.ts';
+import { createAssumeRoleError } from '../../../src/aws/credentials/assume-role.ts';
 import { toSignatureError } from '../../../src/aws/credentials/errors.ts';
 import { describeClockSkew } from '../../../src/aws/sigv4.ts';
 
@@ -19,7 +19,7 @@ const denial = (caller: string, suffix = '', action = 'sts:AssumeRole') =>
   );
 
 const failed = (cause: unknown, role: object = {}) =>
-  assumeRoleFailure(cause, { ...ROLE, ...role }, 'of profile "work"');
+  createAssumeRoleError(cause, { ...ROLE, ...role }, 'of profile "work"');
 
 const sides = (error: { data?: Readonly<Record<string, unknown>> | undefined }) =>
   ((error.data?.statements ?? []) as { of: string }[]).map(({ of }) => of);

@@ -11,7 +11,7 @@ const ANSWER = {
   Expiration: new Date(Date.now() + 3_600_000).toISOString(),
 };
 
-function run(script: string, more: { within?: number; signal?: AbortSignal } = {}) {
+function run(script: string, more: { timeoutMs?: number; signal?: AbortSignal } = {}) {
   return getProcessCredentials({
     profile: 'work',
     command: `"${process.execPath}" -e "${script.replaceAll('"', '\\"')}"`,
@@ -75,7 +75,7 @@ describe('a credential process', () => {
   );
 
   it('is killed if it hangs', async () => {
-    const words = await failure(run('setInterval(() => {}, 1000)', { within: 500 }));
+    const words = await failure(run('setInterval(() => {}, 1000)', { timeoutMs: 500 }));
     expect(words).toContain('did not end within 0.5 s');
   });
 
