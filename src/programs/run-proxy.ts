@@ -112,7 +112,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     tools,
     log,
   });
-  const { name, url, end, sessions, caller } = await openUpstream({
+  const { name, url, peer, sessions, caller } = await openUpstream({
     settings,
     service,
     credentials,
@@ -158,12 +158,12 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       conversation,
       ...(settings.keepAlive ? [new KeepAliveInterceptor(settings.keepAlive)] : []),
       ...governance,
-      new CallRecorderInterceptor((record) => journal.record(record), settings.recordsContent),
+      new CallRecorderInterceptor(journal, settings.recordsContent),
       retry,
       ...(mode === 'request' ? [] : [replay]),
       tools,
     ],
-    end,
+    peer,
   );
 
   log('debug', `Talking to ${name} at ${url.origin}, session mode "${mode}"`);
@@ -177,7 +177,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const unlessSkipped = (work: Promise<unknown>) => Promise.race([work, skipped]);
   const close = async () => {
     await connection.close(CALLS_END_MS, calls.signal);
-    end.close();
+    peer.close();
     await Promise.all([
       sessions?.shutdown({
         stop: settings.stopsSessions,

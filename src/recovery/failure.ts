@@ -1,24 +1,7 @@
 import { AgentCoreError } from '../base/errors.ts';
-import { ErrorCode, type JsonRpcResponse } from '../mcp/message.ts';
+import { ErrorCode } from '../mcp/message.ts';
 import { findPlatformError } from '../mcp/platform-errors.ts';
-
-/** The outcome of a request: a response or an error. */
-export type Settled = { readonly response: JsonRpcResponse } | { readonly thrown: unknown };
-
-/** Waits for a request and returns its outcome. Never rejects. */
-export async function settle(work: Promise<JsonRpcResponse>): Promise<Settled> {
-  try {
-    return { response: await work };
-  } catch (thrown) {
-    return { thrown };
-  }
-}
-
-/** Returns the response, or throws the error. */
-export function getOrThrow(answer: Settled): JsonRpcResponse {
-  if ('thrown' in answer) throw answer.thrown;
-  return answer.response;
-}
+import type { Settled } from '../relay/peer.ts';
 
 /** The class of a failed call. It decides whether the proxy may send the call again. */
 export interface FailureClass {

@@ -70,7 +70,7 @@ export class Handshake {
   }
 
   /** Records a notification of the client. */
-  told(notification: JsonRpcNotification): void {
+  notified(notification: JsonRpcNotification): void {
     if (notification.method === 'notifications/initialized') this.#initialized = notification;
   }
 

@@ -10,13 +10,16 @@ import {
 import { isSubscriptionRequest } from '../mcp/protocol.ts';
 import {
   applyInterceptors,
+  getOrThrow,
   type Interceptor,
   type Peer,
   type RequestContext,
+  type Settled,
+  settle,
   withUnknownOutcome,
 } from '../relay/peer.ts';
 import type { ToolCatalog } from '../relay/tool-catalog.ts';
-import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './failure.ts';
+import { classifyFailure, type FailureClass } from './failure.ts';
 import { ObservedSender } from './session-replay.ts';
 
 const BACKOFF = { initialMs: 200, maxMs: 5_000 };
@@ -67,18 +70,19 @@ export class RetryInterceptor implements Interceptor {
       call.retryAfter = undefined;
       const headers = this.#getToolHeaders(request);
       const answer = await settle(next.request(request, observedContext));
+      if ('response' in answer && !answer.response.error) return answer.response;
       if (isHeaderMismatch(request, answer) && headerUpdates++ < MAX_HEADER_UPDATES) {
         if (headers === this.#getToolHeaders(request))
           await this.#listTools(request, context, next);
         if (headers !== this.#getToolHeaders(request)) continue;
       }
-      const verdict = classifyFailure(answer, (call.retryAfter ?? 0) * 1000);
-      if (!verdict) return getOrThrow(answer);
+      const failure = classifyFailure(answer, (call.retryAfter ?? 0) * 1000);
+      if (!failure) return getOrThrow(answer);
       // Refusals by a busy service do not count as retries.
-      if (verdict.outcome !== 'refused') failures++;
+      if (failure.outcome !== 'refused') failures++;
       const isIdempotent = tools.isIdempotent(request);
-      const pause = this.#getDelay({ attempt, failures }, verdict, performance.now() - started);
-      const { outcome } = verdict;
+      const pause = this.#getDelay({ attempt, failures }, failure, performance.now() - started);
+      const { outcome } = failure;
       const isSafe = isIdempotent
         ? !observed.hasServerRequest
         : (outcome === 'not sent' || outcome === 'refused') && !observed.hasMessages;

@@ -15,11 +15,13 @@ import { getProtocolEra } from '../mcp/protocol.ts';
 import {
   applyInterceptors,
   createContext,
+  getOrThrow,
   type Interceptor,
   type Peer,
   type RequestContext,
+  type Settled,
+  settle,
 } from '../relay/peer.ts';
-import { getOrThrow, type Settled, settle } from './failure.ts';
 import { createHandshakeError, Handshake } from './handshake.ts';
 
 /** Recovery of lost MCP sessions: detects a loss, and repeats the handshake in a new session. */
@@ -95,7 +97,11 @@ export class SessionReplayInterceptor implements Interceptor {
       const generation = this.#generation;
       const answer = await settle(next.request(request, { ...context, sender: observed }));
       if (generation === this.#generation) this.#session = call.session ?? this.#session;
-      if ('response' in answer) this.#handshake.answered(request, answer.response);
+      if ('response' in answer && !answer.response.error) {
+        // Tool calls, the most frequent requests, are not part of a handshake.
+        if (request.method !== 'tools/call') this.#handshake.answered(request, answer.response);
+        return answer.response;
+      }
       const loss = detectSessionLoss(answer);
       if (!loss || observed.hasMessages || !this.#handshake.isComplete || replays === MAX_REPLAYS) {
         return getOrThrow(answer);
@@ -118,7 +124,7 @@ export class SessionReplayInterceptor implements Interceptor {
     next: Peer,
   ): Promise<void> {
     if (context.direction === 'to-client') return next.notify(notification, context);
-    this.#handshake.told(notification);
+    this.#handshake.notified(notification);
     const generation = this.#generation;
     try {
       await next.notify(notification, context);

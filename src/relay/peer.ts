@@ -148,6 +148,24 @@ function chainInterceptors(interceptors: readonly Interceptor[], end: Peer): Pee
   );
 }
 
+/** The outcome of a request: a response or an error. */
+export type Settled = { readonly response: JsonRpcResponse } | { readonly thrown: unknown };
+
+/** Waits for a request and returns its outcome. Never rejects. */
+export async function settle(work: Promise<JsonRpcResponse>): Promise<Settled> {
+  try {
+    return { response: await work };
+  } catch (thrown) {
+    return { thrown };
+  }
+}
+
+/** Returns the response, or throws the error. */
+export function getOrThrow(outcome: Settled): JsonRpcResponse {
+  if ('thrown' in outcome) throw outcome.thrown;
+  return outcome.response;
+}
+
 /** Matches error messages with a statement about an unknown outcome. */
 const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
 

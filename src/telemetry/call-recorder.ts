@@ -10,14 +10,18 @@ import {
 import { type CallRecord, getCallOutcome, type JournalRecord } from '../state/journal/records.ts';
 import { sanitizeValue } from '../state/journal/sanitize.ts';
 
+interface CallJournal {
+  record(record: JournalRecord): void;
+}
+
 /** Writes one journal record for each client request when it has ended: size, duration, outcome. */
 export class CallRecorderInterceptor implements Interceptor {
-  readonly #record: (record: JournalRecord) => void;
+  readonly #journal: CallJournal;
   readonly #withContent: boolean;
 
   /** @param withContent If true, also records arguments and results, with secrets removed. */
-  constructor(record: (record: JournalRecord) => void, withContent: boolean) {
-    this.#record = record;
+  constructor(journal: CallJournal, withContent: boolean) {
+    this.#journal = journal;
     this.#withContent = withContent;
   }
 
@@ -30,7 +34,7 @@ export class CallRecorderInterceptor implements Interceptor {
     const began = { at: new Date().toISOString(), time: performance.now() };
     try {
       const response = await next.request(request, context);
-      this.#record({
+      this.#journal.record({
         ...this.#createCallRecord(request, began, context.call),
         bytesOut: response.bytes.length,
         outcome: getCallOutcome(response),
@@ -42,7 +46,7 @@ export class CallRecorderInterceptor implements Interceptor {
     } catch (thrown) {
       const isCancelled = thrown instanceof CancelledError;
       const code = thrown instanceof AgentCoreError ? thrown.data?.jsonRpcCode : undefined;
-      this.#record({
+      this.#journal.record({
         ...this.#createCallRecord(request, began, context.call),
         bytesOut: 0,
         outcome: isCancelled ? 'cancelled' : 'failed',

@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import type { GatewayAddress, RuntimeArn } from '../aws/arn.ts';
 import {
   type Authorizer,
@@ -9,14 +10,7 @@ import {
 } from '../aws/auth/authorizer.ts';
 import type { AuthorizationSettings } from '../aws/auth/settings.ts';
 import type { CredentialProvider } from '../aws/credentials/provider.ts';
-import {
-  getDataPlaneUrl,
-  getGatewayUrl,
-  getRuntimeInvocationsUrl,
-  PAYLOAD_LIMIT,
-  readServiceSettings,
-  type ServiceSettings,
-} from '../aws/endpoints.ts';
+import { PAYLOAD_LIMIT, readServiceSettings, type ServiceSettings } from '../aws/endpoints.ts';
 import type { SigningClock } from '../aws/sigv4.ts';
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError } from '../base/errors.ts';
@@ -35,17 +29,20 @@ import { SessionManager } from '../sessions/session-manager.ts';
 import { createStopTarget } from '../sessions/stop-session.ts';
 import type { SessionOrigin } from '../state/journal/records.ts';
 import type { Journal } from '../state/store.ts';
-import { GatewayInvoker, GatewaySessions } from './gateway.ts';
-import { RuntimeInvoker } from './runtime.ts';
+import { HttpClient } from './http-client.ts';
 import { SessionRouter } from './session-router.ts';
+import { createGatewayTarget, createRuntimeTarget, getRuntimeEndpoint } from './targets.ts';
+import { UnrecordedSessions } from './upstream.ts';
+
+interface RuntimeServer {
+  readonly kind: 'runtime';
+  readonly runtime: RuntimeArn;
+  readonly qualifier: string | undefined;
+}
 
 /** The server to call. */
 export type ServerSettings =
-  | {
-      readonly kind: 'runtime';
-      readonly runtime: RuntimeArn;
-      readonly qualifier: string | undefined;
-    }
+  | RuntimeServer
   | { readonly kind: 'gateway'; readonly gateway: GatewayAddress };
 
 /** Region for STS if none is configured. All regions of a partition return the same caller. */
@@ -62,7 +59,7 @@ interface ConnectSettings {
   readonly stopsSessions: boolean;
 }
 
-interface ServerOptions {
+interface UpstreamOptions {
   readonly settings: ConnectSettings;
   readonly service: ServiceSettings;
   /** IAM credentials. Unused if the server requires bearer tokens. */
@@ -81,12 +78,12 @@ interface ServerOptions {
   readonly handshakeRetry: Interceptor;
 }
 
-/** The connected server. */
-interface Server {
+/** The server behind the relay. */
+interface Upstream {
   /** ARN or URL. */
   readonly name: string;
   readonly url: URL;
-  readonly end: SessionRouter;
+  readonly peer: SessionRouter;
   /** The caller's ARN, or the subject of the bearer token. Cached. */
   readonly caller: () => Promise<string>;
   /** Sessions that cost money; `undefined` for a gateway. */
@@ -99,9 +96,38 @@ interface Server {
  *
  * @throws {AgentCoreError} `usage` or `config`
  */
-export function openUpstream(options: ServerOptions): Promise<Server> {
-  const { server } = options.settings;
-  return server.kind === 'runtime' ? openRuntime(server, options) : openGateway(server, options);
+export async function openUpstream(options: UpstreamOptions): Promise<Upstream> {
+  const { settings, service, env, network, tools, handshakeRetry, log } = options;
+  const { server, authorization, mode, timeouts, stopsSessions } = settings;
+  const target =
+    server.kind === 'runtime'
+      ? createRuntimeTarget(server, service)
+      : createGatewayTarget(server.gateway, service);
+  const { name, url } = target;
+  const agent = await network.agentFor(url);
+  const token = createTokenProvider(authorization, url, { network, env });
+  const authorizer = createAuthorizer(options, token);
+  const caller = createPrincipalReader(options, token, getRegion(server));
+  const sessions =
+    server.kind === 'runtime' ? createSessionManager(server, options, { agent, token }) : undefined;
+  const sessionId = async () => {
+    if (mode !== 'identity' || server.kind !== 'runtime') return createSessionId();
+    const { runtime, qualifier } = server;
+    const callerArn = await caller();
+    return deriveIdentitySessionId({ callerArn, runtimeArn: runtime.arn, qualifier });
+  };
+  const peer = new SessionRouter({
+    client: new HttpClient({ target, authorizer, agent, network, timeouts }),
+    sessions: sessions ?? new UnrecordedSessions(),
+    sessionId,
+    mode,
+    tools,
+    alone: [new InitializeFirstInterceptor(handshakeRetry)],
+    endsSessions: stopsSessions,
+    messageLimit: PAYLOAD_LIMIT,
+    log,
+  });
+  return { name, url, peer, sessions, caller };
 }
 
 /** The region of a server; `undefined` if its address contains none. */
@@ -109,24 +135,16 @@ export function getRegion(server: ServerSettings): string | undefined {
   return server.kind === 'runtime' ? server.runtime.region : server.gateway.region;
 }
 
-async function openRuntime(
-  { runtime, qualifier }: ServerSettings & { readonly kind: 'runtime' },
-  options: ServerOptions,
-): Promise<Server> {
-  const { settings, service, credentials, clock, assumeRole, env, network, journal, say } = options;
-  const { mode, profile, authorization, timeouts } = settings;
-  const { region } = runtime;
-  const endpoint = runtime.dataPlane
-    ? new URL(runtime.dataPlane)
-    : getDataPlaneUrl(runtime, service);
-  const agent = await network.agentFor(endpoint);
-  const url = getRuntimeInvocationsUrl(endpoint, runtime, qualifier);
-  const token = createTokenProvider(authorization, url, { network, env });
-  const authorizer = token
-    ? createBearerAuthorizer(token)
-    : createIamAuthorizer(credentials, region, clock);
+/** Creates the manager of a runtime's sessions. */
+function createSessionManager(
+  { runtime, qualifier }: RuntimeServer,
+  { settings, service, credentials, clock, assumeRole, journal, say }: UpstreamOptions,
+  connection: { readonly agent: Agent; readonly token: CachedToken | undefined },
+): SessionManager {
+  const { mode, profile, authorization } = settings;
   const { method } = authorization;
-  const sessions = new SessionManager({
+  const endpoint = getRuntimeEndpoint(runtime, service);
+  return new SessionManager({
     origin: {
       runtime: runtime.arn,
       qualifier,
@@ -143,65 +161,14 @@ async function openRuntime(
       endpoint,
       credentials,
       clock,
-      token,
-      agent,
+      ...connection,
     }),
     say,
   });
-  const caller = createPrincipalReader(options, token, region);
-  const sessionId = async () => {
-    if (mode !== 'identity') return createSessionId();
-    return deriveIdentitySessionId({
-      callerArn: await caller(),
-      runtimeArn: runtime.arn,
-      qualifier,
-    });
-  };
-  const end = new SessionRouter({
-    upstream: new RuntimeInvoker({
-      runtime,
-      qualifier,
-      endpoint,
-      authorizer,
-      agent,
-      network,
-      timeouts,
-    }),
-    sessions,
-    sessionId,
-    ...createCommonOptions(options),
-  });
-  return { name: runtime.arn, url: endpoint, end, sessions, caller };
-}
-
-async function openGateway(
-  { gateway }: ServerSettings & { readonly kind: 'gateway' },
-  options: ServerOptions,
-): Promise<Server> {
-  const { settings, service, env, network } = options;
-  const url = getGatewayUrl(gateway, service);
-  const agent = await network.agentFor(url);
-  const token = createTokenProvider(settings.authorization, url, { network, env });
-  const authorizer = createAuthorizer(options, token);
-  const { name, region } = gateway;
-  const { timeouts } = settings;
-  const end = new SessionRouter({
-    upstream: new GatewayInvoker({ name, url, authorizer, agent, network, timeouts }),
-    sessions: new GatewaySessions(),
-    sessionId: async () => createSessionId(),
-    ...createCommonOptions(options),
-  });
-  return {
-    name,
-    url,
-    end,
-    sessions: undefined,
-    caller: createPrincipalReader(options, token, region),
-  };
 }
 
 function createAuthorizer(
-  { settings, service, credentials, clock }: ServerOptions,
+  { settings, service, credentials, clock }: UpstreamOptions,
   token: CachedToken | undefined,
 ): Authorizer {
   if (token) return createBearerAuthorizer(token);
@@ -214,30 +181,18 @@ function createAuthorizer(
   );
 }
 
-function createCommonOptions({ settings, tools, handshakeRetry, log }: ServerOptions) {
-  const { mode, stopsSessions } = settings;
-  return {
-    mode,
-    tools,
-    alone: [new InitializeFirstInterceptor(handshakeRetry)],
-    endsSessions: stopsSessions,
-    messageLimit: PAYLOAD_LIMIT,
-    log,
-  };
-}
-
 /** Returns a function for the caller's ARN or token subject. It caches success but not failure. */
 function createPrincipalReader(
-  { settings, service, credentials, env, network }: ServerOptions,
+  { settings, service, credentials, env, network }: UpstreamOptions,
   token: CachedToken | undefined,
   region: string | undefined,
 ): () => Promise<string> {
-  let asked: Promise<string> | undefined;
-  const ask = async () => {
+  let principal: Promise<string> | undefined;
+  const read = async () => {
     if (token) return readTokenSubject(token);
     if (settings.authorization.method === 'none') return 'anonymous';
-    const { getCallerArn: callerArn } = await import('../aws/credentials/caller-identity.ts');
-    return callerArn({
+    const { getCallerArn } = await import('../aws/credentials/caller-identity.ts');
+    return getCallerArn({
       credentials,
       region: service.region ?? region ?? ANY_REGION,
       network,
@@ -245,19 +200,19 @@ function createPrincipalReader(
     });
   };
   return () => {
-    asked ??= ask().catch((thrown) => {
-      asked = undefined;
+    principal ??= read().catch((thrown) => {
+      principal = undefined;
       throw thrown;
     });
-    return asked;
+    return principal;
   };
 }
 
 /** Returns the subject of the bearer token. It names the caller, also for identity sessions. */
 async function readTokenSubject(token: CachedToken): Promise<string> {
-  const { getTokenSubject: holderOf } = await import('../aws/auth/bearer-token.ts');
-  const holder = holderOf(await token.get());
-  if (holder !== undefined) return holder;
+  const { getTokenSubject } = await import('../aws/auth/bearer-token.ts');
+  const subject = getTokenSubject(await token.get());
+  if (subject !== undefined) return subject;
   throw new AgentCoreError(
     'usage',
     'RUNTIME_SESSION_MODE is "identity", but the bearer token does not say whose it is: set the mode to session or request',

@@ -22,10 +22,10 @@ import {
 import { readReplyMessages } from './http-client.ts';
 
 /** Milliseconds for remaining messages of a cancelled request. */
-const CANCELLED_LINGER = 1_000;
+const CANCELLED_LINGER_MS = 1_000;
 
 /** Milliseconds for remaining messages after the response. */
-const ANSWERED_LINGER = 5_000;
+const ANSWERED_LINGER_MS = 5_000;
 
 /** Maximum open server requests of one call. Further ones are rejected. */
 const MAX_SERVER_REQUESTS = 100;
@@ -33,22 +33,20 @@ const MAX_SERVER_REQUESTS = 100;
 /** Maximum kept responses with a missing or wrong id. Two wrong ids already exclude a match. */
 const MAX_MISADDRESSED = 2;
 
-interface HttpCallOptions {
+/** The session of a call. */
+interface CallSession {
   /** Kind of server, as named in error messages. */
   readonly noun: string;
-  /** The request with its id at the server. */
-  readonly request: JsonRpcRequest;
-  readonly context: RequestContext;
   readonly messageLimit: number;
   readonly log: Log;
-  /** Sends a client notification to the server in the session of this call. */
-  readonly tell: (notification: JsonRpcNotification) => Promise<void>;
-  /** Sends the client's response to a server request. Resolves with the reply. */
-  readonly respond: (response: JsonRpcResponse, signal: AbortSignal) => Promise<HttpReply>;
-  /** Called with each server request before the client receives it. */
-  readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
   /** True if the session ends with the call: later responses are then impossible. */
-  readonly endsSession: boolean;
+  readonly endsWithCall: boolean;
+  /** Sends a client notification to the server. */
+  notify(notification: JsonRpcNotification): Promise<void>;
+  /** Sends the client's response to a server request. Resolves with the reply. */
+  respond(response: JsonRpcResponse, signal: AbortSignal): Promise<HttpReply>;
+  /** Returns a server request as the client receives it. */
+  toClientRequest(request: JsonRpcRequest): JsonRpcRequest;
 }
 
 /**
@@ -56,7 +54,9 @@ interface HttpCallOptions {
  * returns the client's responses, and ends both when the request ends.
  */
 export class HttpCall {
-  readonly #options: HttpCallOptions;
+  readonly #session: CallSession;
+  readonly #request: JsonRpcRequest;
+  readonly #context: RequestContext;
   /** Context of the server's messages. */
   readonly #toClient: RequestContext;
   readonly #abort = new AbortController();
@@ -71,9 +71,12 @@ export class HttpCall {
   /** The first dropped invalid message. */
   #dropped: InvalidMessage | undefined;
 
-  constructor(options: HttpCallOptions) {
-    this.#options = options;
-    this.#toClient = { ...options.context, direction: 'to-client' };
+  /** @param request The request with its id at the server. */
+  constructor(session: CallSession, request: JsonRpcRequest, context: RequestContext) {
+    this.#session = session;
+    this.#request = request;
+    this.#context = context;
+    this.#toClient = { ...context, direction: 'to-client' };
   }
 
   /** Aborts the request's POST. */
@@ -97,7 +100,7 @@ export class HttpCall {
    * ends, but only for a bounded time after the response.
    */
   async run(send: () => Promise<HttpReply | JsonRpcResponse>): Promise<JsonRpcResponse> {
-    const { signal } = this.#options.context;
+    const { signal } = this.#context;
     signal.throwIfAborted();
     const giveUp = () => this.#giveUp(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
@@ -131,7 +134,7 @@ export class HttpCall {
       // continues after the response to it.
       while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
       this.#answerMisaddressed(answer);
-      if (this.#options.endsSession) this.#cancelServerRequests();
+      if (this.#session.endsWithCall) this.#cancelServerRequests();
     } catch (thrown) {
       this.#cancelServerRequests();
       throw thrown;
@@ -144,11 +147,8 @@ export class HttpCall {
     reply: HttpReply,
     answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
-    for await (const message of readReplyMessages(
-      reply,
-      this.#options.messageLimit,
-      this.#options.noun,
-    )) {
+    const { messageLimit, noun } = this.#session;
+    for await (const message of readReplyMessages(reply, messageLimit, noun)) {
       if (message.kind !== 'fault') reply.onMessage();
       await this.#receive(message, answer);
     }
@@ -158,7 +158,7 @@ export class HttpCall {
     message: JsonRpcMessage | InvalidMessage,
     answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
-    const { request, context } = this.#options;
+    const request = this.#request;
     switch (message.kind) {
       case 'fault':
         return this.#drop(message, answer);
@@ -167,8 +167,8 @@ export class HttpCall {
         this.#answered = true;
         answer(message);
         // The session may be stopped from now on.
-        if (this.#options.endsSession) this.#cancelServerRequests();
-        return this.#lingerFor(ANSWERED_LINGER);
+        if (this.#session.endsWithCall) this.#cancelServerRequests();
+        return this.#lingerFor(ANSWERED_LINGER_MS);
       case 'request': {
         this.#begin(this.#serve(message, answer));
         return;
@@ -182,13 +182,13 @@ export class HttpCall {
           // Without a session, the notification ends the subscription of this request: forward it.
           if (getProtocolEra(request) === 'handshake') return;
         }
-        return context.sender.notify(message, this.#toClient);
+        return this.#context.sender.notify(message, this.#toClient);
     }
   }
 
   /** Drops an invalid message. A heartbeat, for example, must not fail the call. */
   #drop(fault: InvalidMessage, answer: (response: JsonRpcResponse) => void): void {
-    const { log, noun } = this.#options;
+    const { log, noun } = this.#session;
     // Warn once per call: a heartbeat may arrive every second.
     const level = this.#dropped ? 'debug' : 'warning';
     this.#dropped ??= fault;
@@ -200,7 +200,7 @@ export class HttpCall {
 
   /** Keeps a response with a missing or wrong id: it may still belong to this call. */
   #keepMisaddressed(response: JsonRpcResponse): void {
-    const { log } = this.#options;
+    const { log } = this.#session;
     if (!this.#answered && this.#misaddressed.length < MAX_MISADDRESSED) {
       this.#misaddressed.push(response);
     } else {
@@ -214,7 +214,8 @@ export class HttpCall {
    * error with a wrong id, and to a single response with an id of the wrong type.
    */
   #answerMisaddressed(answer: (response: JsonRpcResponse) => void): void {
-    const { request, log } = this.#options;
+    const request = this.#request;
+    const { log } = this.#session;
     const [only, ...more] = this.#misaddressed;
     let meant: JsonRpcResponse | undefined;
     if (!this.#answered) {
@@ -257,10 +258,10 @@ export class HttpCall {
     what: string,
     answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
-    const { respond, log, noun } = this.#options;
+    const { log, noun } = this.#session;
     let reply: HttpReply;
     try {
-      reply = await respond(response, this.signal);
+      reply = await this.#session.respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted || isShutdown(thrown)) return;
       // The response cannot arrive, and the server would wait for it. End the call.
@@ -282,7 +283,6 @@ export class HttpCall {
    * needed.
    */
   async #ask(message: JsonRpcRequest): Promise<JsonRpcResponse | undefined> {
-    const { context, onServerRequest } = this.#options;
     if (this.#serverRequests.size >= MAX_SERVER_REQUESTS) {
       const reason = `${MAX_SERVER_REQUESTS} requests are open already; wait for answers first`;
       return toErrorResponse(message.id, new AgentCoreError('usage', reason));
@@ -291,7 +291,7 @@ export class HttpCall {
     this.#serverRequests.set(message.id.key, abort);
     try {
       const { signal } = abort;
-      return await context.sender.request(onServerRequest(message), {
+      return await this.#context.sender.request(this.#session.toClientRequest(message), {
         ...this.#toClient,
         signal,
       });
@@ -306,7 +306,8 @@ export class HttpCall {
   }
 
   #giveUp(reason: Error): void {
-    const { request, tell, log } = this.#options;
+    const request = this.#request;
+    const { log } = this.#session;
     const { notification } = reason as Partial<CancelledError>;
     const isPost =
       !notification || getProtocolEra(request) === 'stateless' || request.method === 'initialize';
@@ -316,10 +317,11 @@ export class HttpCall {
       return;
     }
     this.#cancelServerRequests();
-    this.#lingerFor(CANCELLED_LINGER, reason);
-    tell(replaceValueAt(notification, ['params', 'requestId'], request.id.token)).catch((thrown) =>
-      log('warning', `Could not cancel a request: ${getErrorMessage(thrown)}`),
-    );
+    this.#lingerFor(CANCELLED_LINGER_MS, reason);
+    const cancelled = replaceValueAt(notification, ['params', 'requestId'], request.id.token);
+    this.#session
+      .notify(cancelled)
+      .catch((thrown) => log('warning', `Could not cancel a request: ${getErrorMessage(thrown)}`));
   }
 
   /** Cancels server requests at the client when their responses are no longer needed. */
@@ -334,7 +336,8 @@ export class HttpCall {
 
   #noAnswer(): AgentCoreError {
     const { status, headers = {} } = this.#reply ?? {};
-    const { noun, request } = this.#options;
+    const { noun } = this.#session;
+    const request = this.#request;
     const data = { status, requestId: headers['x-amzn-requestid'], outcome: 'unknown' };
     if (this.#dropped) {
       const type = headers['content-type'] || 'no content type';

@@ -15,11 +15,14 @@ import {
 import {
   type InvalidMessage,
   type JsonRpcMessage,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   readMessages,
   withoutByteOrderMark,
 } from '../mcp/message.ts';
 import { isMessageEvent, readEvents, type StreamEvent } from '../mcp/sse.ts';
-import type { OutgoingMessage } from './upstream.ts';
+import { describeErrorReply } from './http-errors.ts';
+import type { HttpTarget, OutgoingMessage } from './upstream.ts';
 
 /** Minimum read timeout of a long-lived stream in milliseconds. AgentCore's limit is one hour. */
 const STREAM_LIMIT = 61 * 60 * 1000;
@@ -30,66 +33,75 @@ const AUTH_PROBE_TTL_MS = 60_000;
 /** Milliseconds for a rejected call to wait for the authorization method. */
 const AUTH_PROBE_TIMEOUT_MS = 2_000;
 
-export interface HttpClientOptions {
-  readonly url: URL;
+interface HttpClientOptions {
+  readonly target: HttpTarget;
   readonly authorizer: Authorizer;
   readonly agent: Agent;
   readonly network: Network;
   readonly timeouts: Timeouts;
 }
 
-/** Sends authorized POST requests to the server's URL. */
+/** Sends authorized POST requests to a server. */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #target: RequestTarget;
+  readonly #requestTarget: RequestTarget;
   readonly #pace = new ConnectionThrottle();
-  #wanted:
+  #probe:
     | { readonly method: Promise<AuthProbeResult['method']>; readonly until: number }
     | undefined;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#target = toRequestTarget(options.url);
+    this.#requestTarget = toRequestTarget(options.target.url);
   }
 
-  get method(): Authorizer['method'] {
-    return this.#options.authorizer.method;
+  /** Kind of server, as named in error messages. */
+  get noun(): HttpTarget['noun'] {
+    return this.#options.target.noun;
   }
 
   /**
    * Detects the server's authorization method by an unauthorized request. Cached. Never rejects.
    */
-  wanted(): Promise<AuthProbeResult['method']> {
+  #probeMethod(): Promise<AuthProbeResult['method']> {
     const now = performance.now();
-    if (this.#wanted && this.#wanted.until > now) return this.#wanted.method;
-    const { url, network } = this.#options;
-    const method = probeAuthMethod(url, network, AbortSignal.timeout(AUTH_PROBE_TIMEOUT_MS)).then(
-      (wanted) => wanted.method,
+    if (this.#probe && this.#probe.until > now) return this.#probe.method;
+    const { target, network } = this.#options;
+    const method = probeAuthMethod(
+      target.url,
+      network,
+      AbortSignal.timeout(AUTH_PROBE_TIMEOUT_MS),
+    ).then(
+      (probe) => probe.method,
       () => 'unknown' as const,
     );
-    this.#wanted = { method, until: now + AUTH_PROBE_TTL_MS };
+    this.#probe = { method, until: now + AUTH_PROBE_TTL_MS };
     return method;
   }
 
   /**
    * Resolves with the reply after its headers, for every status. Throws like {@link post} and the
    * authorizer.
-   *
-   * @param more Further headers. The headers of the message override them.
    */
-  async send(
-    { session, headers, body, signal, onSend, longLived, urgent }: OutgoingMessage,
-    more: Readonly<Record<string, string>> = {},
-  ): Promise<HttpReply> {
+  async send({
+    session,
+    headers,
+    body,
+    signal,
+    onSend,
+    longLived,
+    urgent,
+  }: OutgoingMessage): Promise<HttpReply> {
     const { authorizer, agent, timeouts } = this.#options;
-    const target = this.#target;
+    const { sessionHeader } = this.#options.target;
+    const target = this.#requestTarget;
     const authorized = await authorizer.sign({
       target,
       body,
       headers: {
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',
-        ...more,
+        ...(sessionHeader && { [sessionHeader]: session.id }),
         ...headers,
       },
     });
@@ -115,11 +127,28 @@ export class HttpClient {
         : timeouts,
     });
     if (reply.status === 401 || reply.status === 403) authorizer.learnTime?.(reply.headers.date);
+    const returnedId = sessionHeader && reply.headers[sessionHeader];
+    if (typeof returnedId === 'string' && returnedId !== '') session.learnIds({ returnedId });
     return reply;
   }
 
-  /** See {@link Upstream.renewAfter}. */
-  async renewAfter(thrown: unknown, since: number): Promise<boolean> {
+  /** See {@link describeErrorReply}. */
+  readError(reply: HttpReply, request: JsonRpcRequest | undefined): Promise<JsonRpcResponse> {
+    const { target, authorizer } = this.#options;
+    return describeErrorReply(reply, request, {
+      target,
+      method: authorizer.method,
+      probeMethod: () => this.#probeMethod(),
+    });
+  }
+
+  /**
+   * Renews the caller's authorization after a rejection. True if another attempt may succeed.
+   *
+   * @param thrown The error of the rejected call.
+   * @param since Start of the rejected call (`performance.now()`).
+   */
+  async refreshAuth(thrown: unknown, since: number): Promise<boolean> {
     const { method, renew } = this.#options.authorizer;
     return isAuthFailure(thrown, method) && renew(since);
   }

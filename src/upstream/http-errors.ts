@@ -13,24 +13,15 @@ import {
   parseMessages,
 } from '../mcp/message.ts';
 import { findPlatformError } from '../mcp/platform-errors.ts';
-
-/** The meaning of an HTTP status, as parts of an error message. */
-export interface StatusDescription {
-  /** JSON-RPC error code for the client. */
-  readonly code: number;
-  /** The cause, as a sentence without a period. */
-  readonly what: string;
-  /** The user's next step, as a phrase. */
-  readonly todo: string;
-}
+import type { HttpTarget, StatusDescription } from './upstream.ts';
 
 /** Context for describing error replies: server and caller. */
-export interface ErrorContext extends Caller {
-  /** Facts about the server, for the error's data. */
-  readonly facts: Readonly<Record<string, string>>;
-  readonly statusDescriptions: Readonly<Record<number, StatusDescription>>;
-  /** The header with the session id in replies of a microVM; a gateway has none. */
-  readonly sessionHeader?: string;
+export interface ErrorContext {
+  readonly target: HttpTarget;
+  /** The authorization method of the caller. */
+  readonly method: Authorizer['method'];
+  /** Detects the server's authorization method by an unauthorized request. Never rejects. */
+  readonly probeMethod: () => Promise<AuthProbeResult['method']>;
 }
 
 /** Descriptions by exception name, more exact than the status (source: AWS "Common Errors"). */
@@ -59,19 +50,19 @@ const DESCRIPTIONS_BY_NAME: Readonly<Record<string, Pick<StatusDescription, 'wha
 export async function describeErrorReply(
   reply: HttpReply,
   request: JsonRpcRequest | undefined,
-  refusals: ErrorContext,
+  context: ErrorContext,
 ): Promise<JsonRpcResponse> {
   const { body, name, words, retryAfter, requestId } = await readErrorReply(reply);
   const error = parseJsonRpcError(body);
-  const isOfServer = isFromMicroVm(reply, error?.error, refusals);
+  const isOfServer = isFromMicroVm(reply, error?.error, context.target);
   const facts = {
     name,
     status: reply.status,
-    outcome: getRefusalOutcome(reply.status, words, refusals),
+    outcome: getRefusalOutcome(reply.status, words, context.target),
     retryAfter,
     requestId,
     ...(isOfServer && { source: 'server' }),
-    ...refusals.facts,
+    [context.target.noun]: context.target.name,
   };
   // For AgentCore's own 401 and 403, our description is more exact than the body.
   const own = isOfServer || !isAuthFailure(reply.status) ? error : undefined;
@@ -84,12 +75,12 @@ export async function describeErrorReply(
     ? undefined
     : await describeAuthFailure(
         { ...facts, words, challenge: getHeader(reply, 'www-authenticate') },
-        refusals,
+        context,
       );
   const meaning = isOfServer
     ? MCP_SERVER_ERROR
     : {
-        ...getStatusDescription(reply.status, refusals),
+        ...getStatusDescription(reply.status, context.target),
         ...DESCRIPTIONS_BY_NAME[facts.name ?? ''],
         ...ofCaller,
       };
@@ -122,7 +113,7 @@ const MCP_SERVER_ERROR: StatusDescription = {
 function isFromMicroVm(
   reply: HttpReply,
   error: JsonRpcResponse['error'],
-  { sessionHeader }: ErrorContext,
+  { sessionHeader }: HttpTarget,
 ): boolean {
   if (sessionHeader === undefined || getHeader(reply, 'x-amzn-errortype') !== undefined)
     return false;
@@ -143,7 +134,7 @@ function isAuthFailure(status: number): boolean {
 
 function getStatusDescription(
   status: number,
-  { statusDescriptions }: ErrorContext,
+  { statusDescriptions }: HttpTarget,
 ): StatusDescription {
   return (
     statusDescriptions[status] ?? {
@@ -184,21 +175,13 @@ function parseJsonRpcError(body: Buffer): JsonRpcResponse | undefined {
 function getRefusalOutcome(
   status: number,
   words: string | undefined,
-  { statusDescriptions }: ErrorContext,
+  { statusDescriptions }: HttpTarget,
 ): 'refused' | 'unknown' {
   if (status === 424) return STARTING.test(words ?? '') ? 'refused' : 'unknown';
   return status in statusDescriptions ? 'refused' : 'unknown';
 }
 
 const STARTING = /^Runtime initialization time exceeded/;
-
-/** The authorization method of the caller, and the kind of server. */
-interface Caller {
-  readonly noun: 'runtime' | 'gateway';
-  readonly method: Authorizer['method'];
-  /** Detects the server's authorization method by an unauthorized request. Never rejects. */
-  readonly wanted: () => Promise<AuthProbeResult['method']>;
-}
 
 /** The explanation of an authorization failure. */
 interface CallerRefusal {
@@ -231,13 +214,14 @@ async function describeAuthFailure(
     /** The `WWW-Authenticate` header. */
     readonly challenge: string | undefined;
   },
-  caller: Caller,
+  context: ErrorContext,
 ): Promise<CallerRefusal | undefined> {
   const { status, name, words } = refusal;
   if (status !== 401 && status !== 403) return undefined;
-  const { noun, method } = caller;
+  const { method, target } = context;
+  const { noun } = target;
   const challenge = readChallenge(refusal.challenge);
-  const wants = await detectRequiredMethod(refusal, caller, challenge !== undefined);
+  const wants = await detectRequiredMethod(refusal, context, challenge !== undefined);
   const mismatch = describeMismatch(noun, method, wants);
   if (mismatch) return mismatch;
   if (method !== 'bearer') return undefined;
@@ -266,7 +250,7 @@ async function detectRequiredMethod(
     readonly name: string | undefined;
     readonly words: string | undefined;
   },
-  { method, wanted }: Caller,
+  { method, probeMethod }: ErrorContext,
   isChallenged: boolean,
 ): Promise<AuthProbeResult['method']> {
   if (isChallenged) return 'bearer';
@@ -274,11 +258,11 @@ async function detectRequiredMethod(
   // Bearer tokens are rejected with 401. A 403 with an exception name concerns permissions of a
   // signed request.
   if (method === 'iam' && status === 403 && name !== undefined) return 'iam';
-  return wanted();
+  return probeMethod();
 }
 
 function describeMismatch(
-  noun: Caller['noun'],
+  noun: HttpTarget['noun'],
   used: Authorizer['method'],
   wanted: AuthProbeResult['method'],
 ): CallerRefusal | undefined {

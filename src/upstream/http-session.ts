@@ -12,6 +12,8 @@ import {
   type JsonRpcResponse,
   parseMessages,
   parseResult,
+  readIdAt,
+  replaceValueAt,
   withId,
 } from '../mcp/message.ts';
 import { findPlatformError } from '../mcp/platform-errors.ts';
@@ -19,47 +21,64 @@ import { getProtocolEra, isSubscriptionRequest, withoutEmptyCursor } from '../mc
 import type { CallInfo, Peer, RequestContext } from '../relay/peer.ts';
 import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import { HttpCall } from './http-call.ts';
+import type { HttpClient } from './http-client.ts';
 import { isUnknownId, isUnknownSessionError, isUnknownSessionResponse } from './http-errors.ts';
-import type { OutgoingMessage, Upstream, UpstreamSession } from './upstream.ts';
+import type { OutgoingMessage, UpstreamSession } from './upstream.ts';
 
 /** Maximum bytes of a reply without an expected response. */
 const SMALL_BODY = 64 * 1024;
 
-interface HttpSessionOptions {
-  readonly upstream: Upstream;
-  readonly session: UpstreamSession;
-  /** True if `initialize` offers our id as `Mcp-Session-Id`, for sharing with other processes. */
-  readonly offersId: boolean;
-  /** Called if the server rejects the offer because it assigns its own session ids. */
-  readonly onOfferRefused: () => void;
-  /** True if messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. */
-  readonly sendsHint: () => boolean;
-  /** Called if the server treats the hint as an unknown session. */
-  readonly onHintRefused: () => void;
-  /** Shared by all sessions with this server. */
+/** A server, for all its sessions. */
+export interface SessionServer {
+  readonly client: HttpClient;
   readonly tools: ToolCatalog;
-  /** Called with each server request before the client receives it. */
-  readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
-  /** True if the session ends with its only call. Server requests are then cancelled. */
-  readonly endsWithCall: boolean;
   /** Aborts when the program ends. */
   readonly closing: AbortSignal;
   readonly messageLimit: number;
   readonly log: Log;
+  /** Progress tokens of all server requests, if each call has its own session. */
+  readonly progress: ProgressTokenMap | undefined;
+  /**
+   * True if `initialize` offers our id as `Mcp-Session-Id`, for sharing with other processes. Set
+   * to false if the server assigns its own ids.
+   */
+  acceptsIds: boolean;
+  /**
+   * True if messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. Set to false if
+   * the server treats it as an unknown session.
+   */
+  acceptsHints: boolean;
 }
 
 /** One session with the server. Numbers requests, adds headers, and records the ids of replies. */
 export class HttpSession implements Peer {
   readonly session: UpstreamSession;
-  readonly #options: HttpSessionOptions;
+  readonly #server: SessionServer;
   readonly #calls = new Set<HttpCall>();
   #hasAnswered = false;
 
-  constructor(options: HttpSessionOptions) {
-    this.#options = options;
-    this.session = options.session;
-    const { closing } = options.session;
+  constructor(server: SessionServer, session: UpstreamSession) {
+    this.#server = server;
+    this.session = session;
+    const { closing } = session;
     closing.addEventListener('abort', () => this.close(closing.reason), { once: true });
+  }
+
+  get noun(): string {
+    return this.#server.client.noun;
+  }
+
+  get messageLimit(): number {
+    return this.#server.messageLimit;
+  }
+
+  get log(): Log {
+    return this.#server.log;
+  }
+
+  /** True if the session ends with its only call. Server requests are then cancelled. */
+  get endsWithCall(): boolean {
+    return this.#server.progress !== undefined;
   }
 
   async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
@@ -69,7 +88,7 @@ export class HttpSession implements Peer {
   }
 
   async notify(notification: JsonRpcNotification, context?: RequestContext): Promise<void> {
-    const reply = await this.#post(notification, this.#options.closing, context?.beforeSend);
+    const reply = await this.#post(notification, this.#server.closing, context?.beforeSend);
     // The message is delivered when the reply's headers arrive. Read the body in the background: it
     // may be an error of AgentCore, and the connection is free only afterwards.
     const ended = this.session.callBegins();
@@ -85,6 +104,16 @@ export class HttpSession implements Peer {
         reply.discard();
         ended();
       });
+  }
+
+  /** Sends the client's response to a server request. Resolves with the reply. */
+  respond(response: JsonRpcResponse, signal: AbortSignal): Promise<HttpReply> {
+    return this.#post(response, signal);
+  }
+
+  /** Returns a server request as the client receives it. */
+  toClientRequest(request: JsonRpcRequest): JsonRpcRequest {
+    return this.#server.progress?.enter(request, this) ?? request;
   }
 
   /** True if a request of the session, such as `initialize`, has succeeded. */
@@ -111,13 +140,13 @@ export class HttpSession implements Peer {
       if (!(thrown instanceof AgentCoreError) || !isUnknownId(thrown)) throw thrown;
     }
     const response = await this.#call(request, context, undefined);
-    if (!isUnknownId(response)) this.#options.onHintRefused();
+    if (!isUnknownId(response)) this.#server.acceptsHints = false;
     return response;
   }
 
   async #initialize(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
-    const { session, onOfferRefused } = this.#options;
-    let isOffered = this.#options.offersId;
+    const { session } = this;
+    let isOffered = this.#server.acceptsIds;
     let response = await this.#call(request, context, isOffered ? session.id : undefined).catch(
       (thrown) => {
         if (isOffered && isUnknownSessionError(thrown)) return undefined;
@@ -125,7 +154,7 @@ export class HttpSession implements Peer {
       },
     );
     if (isOffered && (!response || isUnknownSessionResponse(response))) {
-      onOfferRefused();
+      this.#refuseIds();
       isOffered = false;
       response = await this.#call(request, context, undefined);
     }
@@ -134,9 +163,14 @@ export class HttpSession implements Peer {
       session.protocolVersion = result.protocolVersion;
       // The server assigned another id, so it does not accept offers. After the session has ended,
       // the server may reject an offered id with any error.
-      if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
+      if (isOffered && session.mcpSessionId !== session.id) this.#refuseIds();
     }
     return response as JsonRpcResponse;
+  }
+
+  #refuseIds(): void {
+    this.#server.acceptsIds = false;
+    this.log('warning', 'The server picks its own sessions, so they cannot be shared by identity');
   }
 
   /** @param mcpSessionId Value of the request's `Mcp-Session-Id`. */
@@ -145,24 +179,14 @@ export class HttpSession implements Peer {
     context: RequestContext,
     mcpSessionId: string | undefined,
   ): Promise<JsonRpcResponse> {
-    const { session } = this.#options;
+    const { session } = this;
     // Within a session, ids must be unique. Without one, the id is valid within its POST only. Keep
     // it then, because the server repeats it in subscription messages.
     const sent =
       getProtocolEra(request) === 'stateless'
         ? request
         : withId(request, createRequestId(session.nextRequestNumber()));
-    const call = new HttpCall({
-      noun: this.#options.upstream.noun,
-      request: sent,
-      context,
-      messageLimit: this.#options.messageLimit,
-      log: this.#options.log,
-      tell: (notification) => this.notify(notification),
-      respond: (response, signal) => this.#post(response, signal),
-      onServerRequest: this.#options.onServerRequest,
-      endsSession: this.#options.endsWithCall,
-    });
+    const call = new HttpCall(this, sent, context);
     this.#calls.add(call);
     const attempt: Attempt = { isSent: false };
     const ended = session.callBegins();
@@ -188,7 +212,7 @@ export class HttpSession implements Peer {
     context: RequestContext,
     mcpSessionId: string | undefined,
   ): Promise<HttpReply | JsonRpcResponse> {
-    const { session, tools } = this.#options;
+    const { session } = this;
     const answer = await this.#invoke(
       {
         signal: call.signal,
@@ -202,7 +226,7 @@ export class HttpSession implements Peer {
           ...this.#sessionHeaders(mcpSessionId),
           ...createStandardHeaders(request),
           ...createTraceHeaders(request),
-          ...tools.paramHeaders(request),
+          ...this.#server.tools.paramHeaders(request),
         },
       },
       request,
@@ -254,12 +278,12 @@ export class HttpSession implements Peer {
     attempt: Attempt,
     callInfo?: CallInfo,
   ): Promise<HttpReply | JsonRpcResponse> {
-    const { upstream } = this.#options;
+    const { client } = this.#server;
     const began = performance.now();
     try {
       return await this.#invokeOnce(invocation, request, attempt, callInfo);
     } catch (thrown) {
-      if (!(await upstream.renewAfter(thrown, began))) throw thrown;
+      if (!(await client.refreshAuth(thrown, began))) throw thrown;
       return this.#invokeOnce(invocation, request, attempt, callInfo);
     }
   }
@@ -270,7 +294,8 @@ export class HttpSession implements Peer {
     attempt: Attempt,
     callInfo?: CallInfo,
   ): Promise<HttpReply | JsonRpcResponse> {
-    const { upstream, session, closing } = this.#options;
+    const { client, closing } = this.#server;
+    const { session } = this;
     // Sending to a stopped session would start a new microVM.
     closing.throwIfAborted();
     session.closing.throwIfAborted();
@@ -283,10 +308,10 @@ export class HttpSession implements Peer {
     };
     if (callInfo) callInfo.attempts++;
     try {
-      const reply = await upstream.invoke({ ...invocation, session, onSend });
+      const reply = await client.send({ ...invocation, session, onSend });
       if (callInfo) recordReplyIds(callInfo, reply, session);
       const isSuccess = reply.status >= 200 && reply.status < 300;
-      return isSuccess ? reply : await upstream.readRefusal(reply, request);
+      return isSuccess ? reply : await client.readError(reply, request);
     } catch (thrown) {
       if (callInfo && hasNotRun(thrown)) callInfo.mayHaveRun = before;
       throw thrown;
@@ -295,11 +320,11 @@ export class HttpSession implements Peer {
 
   /** Routing hint for the stateless era: AgentCore routes by `Mcp-Session-Id`. */
   get #hint(): string | undefined {
-    return this.#options.sendsHint() ? this.session.routingId : undefined;
+    return this.#server.acceptsHints ? this.session.routingId : undefined;
   }
 
   #sessionHeaders(mcpSessionId: string | undefined): Record<string, string> {
-    const { session } = this.#options;
+    const { session } = this;
     return {
       ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
       ...(session.protocolVersion !== undefined && {
@@ -348,11 +373,72 @@ function recordReplyIds(
   session: UpstreamSession,
 ): void {
   callInfo.session = session.key;
-  callInfo.retryAfter = parseRetryAfter(getHeaderText(headers['retry-after']));
+  const retryAfter = getHeaderText(headers['retry-after']);
+  callInfo.retryAfter = retryAfter === undefined ? undefined : parseRetryAfter(retryAfter);
   callInfo.requestId = getHeaderText(headers['x-amzn-requestid']);
   callInfo.traceId = getHeaderText(headers['x-amzn-trace-id'] ?? headers.traceparent);
 }
 
 function getHeaderText(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
+}
+
+const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
+
+const TOKEN_IN_PROGRESS = ['params', 'progressToken'];
+
+/** The receiver of a progress notification: the session behind a server request. */
+interface Listener {
+  notify(notification: JsonRpcNotification): Promise<void>;
+}
+
+interface Route {
+  readonly server: Listener;
+  /** The token at the server. */
+  readonly token: string;
+}
+
+/**
+ * Maps the progress tokens of server requests to their sessions. Each microVM chooses its own
+ * tokens, so tokens may collide. If they do, the client receives a replacement for the later one.
+ */
+export class ProgressTokenMap {
+  readonly #routes = new Map<string, Route>();
+  #renamed = 0;
+
+  /** Registers a server request. Returns it with the token for the client. */
+  enter(request: JsonRpcRequest, server: Listener): JsonRpcRequest {
+    const id = readIdAt(request, TOKEN_IN_REQUEST);
+    if (!id) return request;
+    const taken = this.#routes.get(id.key);
+    if (!taken || taken.server === server) {
+      this.#routes.set(id.key, { server, token: id.token });
+      return request;
+    }
+    const token = JSON.stringify(`agentcore-mcp-${++this.#renamed}`);
+    this.#routes.set(token, { server, token: id.token });
+    return replaceValueAt(request, TOKEN_IN_REQUEST, token);
+  }
+
+  /**
+   * Finds the session of a client's progress notification. Returns it with the notification, which
+   * then has the server's token.
+   */
+  findRoute(
+    notification: JsonRpcNotification,
+  ): { server: Listener; notification: JsonRpcNotification } | undefined {
+    if (notification.method !== 'notifications/progress') return undefined;
+    const route = this.#routes.get(readIdAt(notification, TOKEN_IN_PROGRESS)?.key ?? '');
+    if (!route) return undefined;
+    return {
+      server: route.server,
+      notification: replaceValueAt(notification, TOKEN_IN_PROGRESS, route.token),
+    };
+  }
+
+  leave(server: Listener): void {
+    for (const [key, route] of this.#routes) {
+      if (route.server === server) this.#routes.delete(key);
+    }
+  }
 }

@@ -2,13 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { TaskQueue, withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import type { Log } from '../base/logger.ts';
-import {
-  type JsonRpcNotification,
-  type JsonRpcRequest,
-  type JsonRpcResponse,
-  readIdAt,
-  replaceValueAt,
-} from '../mcp/message.ts';
+import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../mcp/message.ts';
 import { getProtocolEra } from '../mcp/protocol.ts';
 import {
   ACKNOWLEDGEMENT_TIMEOUT_MS,
@@ -19,11 +13,12 @@ import {
 } from '../relay/peer.ts';
 import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import { createSessionId, type SessionMode } from '../sessions/runtime-session.ts';
-import { HttpSession } from './http-session.ts';
-import type { Upstream, UpstreamSession, UpstreamSessions } from './upstream.ts';
+import type { HttpClient } from './http-client.ts';
+import { HttpSession, ProgressTokenMap, type SessionServer } from './http-session.ts';
+import type { UpstreamSession, UpstreamSessions } from './upstream.ts';
 
 interface SessionRouterOptions {
-  readonly upstream: Upstream;
+  readonly client: HttpClient;
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
   readonly tools: ToolCatalog;
@@ -47,19 +42,27 @@ interface SessionRouterOptions {
 export class SessionRouter implements Peer {
   readonly #options: SessionRouterOptions;
   readonly #peers = new Set<HttpSession>();
-  readonly #progress = new ProgressTokenMap();
   readonly #closing = new AbortController();
   #shared: HttpSession | undefined;
   #sharing: Promise<HttpSession> | undefined;
-  #isSharable: boolean;
-  #sendsHint = true;
+  readonly #server: SessionServer;
   /** Keeps the client's notifications and `initialize` in order. */
   readonly #turns = new TaskQueue();
 
   constructor(options: SessionRouterOptions) {
     this.#options = options;
-    this.#isSharable = options.mode === 'identity';
     setMaxListeners(0, this.#closing.signal);
+    const { client, tools, mode, messageLimit, log } = options;
+    this.#server = {
+      client,
+      tools,
+      closing: this.#closing.signal,
+      messageLimit,
+      log,
+      progress: mode === 'request' ? new ProgressTokenMap() : undefined,
+      acceptsIds: mode === 'identity',
+      acceptsHints: true,
+    };
   }
 
   async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
@@ -75,13 +78,13 @@ export class SessionRouter implements Peer {
         signal,
       );
     }
-    const told = this.#turns.last;
-    if (told) await withAbort(told, signal);
+    const pending = this.#turns.last;
+    if (pending) await withAbort(pending, signal);
     return (this.#shared ?? (await this.#share(signal))).request(request, context);
   }
 
   async notify(notification: JsonRpcNotification, context?: RequestContext): Promise<void> {
-    const routed = this.#progress.findRoute(notification);
+    const routed = this.#server.progress?.findRoute(notification);
     if (routed) return routed.server.notify(routed.notification);
     if (this.#options.mode === 'request') return this.#skip(notification);
     return this.#turns.take(async () => {
@@ -134,7 +137,7 @@ export class SessionRouter implements Peer {
     try {
       return await applyInterceptors(alone, server).request(request, context);
     } finally {
-      this.#progress.leave(server);
+      this.#server.progress?.leave(server);
       this.#peers.delete(server);
       if (endsSessions) sessions.end(server.session);
       else sessions.leave(server.session);
@@ -142,27 +145,7 @@ export class SessionRouter implements Peer {
   }
 
   #open(session: UpstreamSession): HttpSession {
-    const { mode, upstream, tools, messageLimit, log } = this.#options;
-    const peer = new HttpSession({
-      upstream,
-      session,
-      offersId: this.#isSharable,
-      onOfferRefused: () => {
-        this.#isSharable = false;
-        const reason = 'The server picks its own sessions, so they cannot be shared by identity';
-        log('warning', reason);
-      },
-      sendsHint: () => this.#sendsHint,
-      onHintRefused: () => {
-        this.#sendsHint = false;
-      },
-      tools,
-      onServerRequest: (own) => (mode === 'request' ? this.#progress.enter(own, peer) : own),
-      endsWithCall: mode === 'request',
-      closing: this.#closing.signal,
-      messageLimit,
-      log,
-    });
+    const peer = new HttpSession(this.#server, session);
     this.#peers.add(peer);
     return peer;
   }
@@ -181,65 +164,5 @@ export class SessionRouter implements Peer {
       },
     );
     return withAbort(this.#sharing, signal);
-  }
-}
-
-const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
-
-const TOKEN_IN_PROGRESS = ['params', 'progressToken'];
-
-/** The receiver of a progress notification: the session behind a server request. */
-interface Listener {
-  notify(notification: JsonRpcNotification): Promise<void>;
-}
-
-interface Route {
-  readonly server: Listener;
-  /** The token at the server. */
-  readonly token: string;
-}
-
-/**
- * Maps the progress tokens of server requests to their sessions. Each microVM chooses its own
- * tokens, so tokens may collide. If they do, the client receives a replacement for the later one.
- */
-export class ProgressTokenMap {
-  readonly #routes = new Map<string, Route>();
-  #renamed = 0;
-
-  /** Registers a server request. Returns it with the token for the client. */
-  enter(request: JsonRpcRequest, server: Listener): JsonRpcRequest {
-    const id = readIdAt(request, TOKEN_IN_REQUEST);
-    if (!id) return request;
-    const taken = this.#routes.get(id.key);
-    if (!taken || taken.server === server) {
-      this.#routes.set(id.key, { server, token: id.token });
-      return request;
-    }
-    const token = JSON.stringify(`agentcore-mcp-${++this.#renamed}`);
-    this.#routes.set(token, { server, token: id.token });
-    return replaceValueAt(request, TOKEN_IN_REQUEST, token);
-  }
-
-  /**
-   * Finds the session of a client's progress notification. Returns it with the notification, which
-   * then has the server's token.
-   */
-  findRoute(
-    notification: JsonRpcNotification,
-  ): { server: Listener; notification: JsonRpcNotification } | undefined {
-    if (notification.method !== 'notifications/progress') return undefined;
-    const route = this.#routes.get(readIdAt(notification, TOKEN_IN_PROGRESS)?.key ?? '');
-    if (!route) return undefined;
-    return {
-      server: route.server,
-      notification: replaceValueAt(notification, TOKEN_IN_PROGRESS, route.token),
-    };
-  }
-
-  leave(server: Listener): void {
-    for (const [key, route] of this.#routes) {
-      if (route.server === server) this.#routes.delete(key);
-    }
   }
 }

@@ -1,5 +1,4 @@
-import type { HttpReply } from '../http/post.ts';
-import type { JsonRpcRequest, JsonRpcResponse } from '../mcp/message.ts';
+import { setMaxListeners } from 'node:events';
 
 /** A message to the server, with its session and HTTP headers. */
 export interface OutgoingMessage {
@@ -15,27 +14,26 @@ export interface OutgoingMessage {
   readonly longLived?: boolean;
 }
 
-/** Transport to an MCP server over Streamable HTTP. */
-export interface Upstream {
+/** A server for MCP over Streamable HTTP: what differs between runtimes and gateways. */
+export interface HttpTarget {
   /** Kind of server, as named in error messages. */
   readonly noun: 'runtime' | 'gateway';
-  /** Sends the message. Resolves with the reply after its headers, for every status. */
-  invoke(invocation: OutgoingMessage): Promise<HttpReply>;
-  /**
-   * Converts a reply with a status other than 2xx to the response of its request. Returns the
-   * server's JSON-RPC error if the body contains one.
-   *
-   * @param request The request as sent; `undefined` for a notification or a response.
-   * @throws {AgentCoreError} `upstream` if the body contains no error for the request.
-   */
-  readRefusal(reply: HttpReply, request: JsonRpcRequest | undefined): Promise<JsonRpcResponse>;
-  /**
-   * Renews the caller's authorization after a rejection. True if another attempt may succeed.
-   *
-   * @param thrown The error of the rejected call.
-   * @param since Start of the rejected call (`performance.now()`).
-   */
-  renewAfter(thrown: unknown, since: number): Promise<boolean>;
+  /** ARN or URL. */
+  readonly name: string;
+  readonly url: URL;
+  /** Header with the session id, if the server routes by it. Also in replies of a microVM. */
+  readonly sessionHeader?: string;
+  readonly statusDescriptions: Readonly<Record<number, StatusDescription>>;
+}
+
+/** The meaning of an HTTP status, as parts of an error message. */
+export interface StatusDescription {
+  /** JSON-RPC error code for the client. */
+  readonly code: number;
+  /** The cause, as a sentence without a period. */
+  readonly what: string;
+  /** The user's next step, as a phrase. */
+  readonly todo: string;
 }
 
 /** State of a session with a server. */
@@ -85,4 +83,71 @@ export interface UpstreamSessions {
   leave(session: UpstreamSession): void;
   /** Another session replaces it under the same id. */
   supersede(session: UpstreamSession): void;
+}
+
+/**
+ * A client's session with a gateway. It has no microVM and costs nothing, so it is not recorded in
+ * the journal. The gateway ends it after at most eight hours.
+ */
+class UnrecordedSession implements UpstreamSession {
+  readonly id: string;
+  readonly key = undefined;
+  readonly routingId = undefined;
+  /** Never aborts, because nothing stops the session. */
+  readonly closing = new AbortController().signal;
+  protocolVersion: string | undefined;
+  mcpSessionId: string | undefined;
+  mayRun = false;
+  #lastRequest = 0;
+  #open = 0;
+  #onIdle: (() => void)[] = [];
+
+  constructor(id: string) {
+    this.id = id;
+    setMaxListeners(0, this.closing);
+  }
+
+  nextRequestNumber(): number {
+    return ++this.#lastRequest;
+  }
+
+  callBegins(): () => void {
+    this.#open++;
+    return () => {
+      if (--this.#open === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    };
+  }
+
+  async idle(): Promise<void> {
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  async onRecord(): Promise<void> {}
+
+  learnIds({ mcpSessionId = this.mcpSessionId }: { readonly mcpSessionId?: string | undefined }) {
+    this.mcpSessionId = mcpSessionId;
+  }
+
+  accepted(): void {
+    this.mayRun = true;
+  }
+
+  startedUnseen(): void {
+    this.accepted();
+  }
+
+  refused(): void {}
+}
+
+/** The sessions of this process with a gateway. */
+export class UnrecordedSessions implements UpstreamSessions {
+  begin(id: string): UpstreamSession {
+    return new UnrecordedSession(id);
+  }
+
+  end(): void {}
+
+  leave(): void {}
+
+  supersede(): void {}
 }

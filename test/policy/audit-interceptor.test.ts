@@ -55,7 +55,7 @@ async function audited(
       }),
       deciding,
       new RedactionInterceptor(redactorOf),
-      new CallRecorderInterceptor(() => undefined, false),
+      new CallRecorderInterceptor({ record: () => undefined }, false),
     ],
     upstream,
   );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createNotification, createRequest, createRequestId } from '../../src/mcp/message.ts';
-import { ProgressTokenMap } from '../../src/upstream/session-router.ts';
+import { ProgressTokenMap } from '../../src/upstream/http-session.ts';
 
 function server() {
   return { notify: async () => undefined };

@@ -10,8 +10,9 @@ import { createSessionId, type SessionMode } from '../../src/sessions/runtime-se
 import { SessionManager } from '../../src/sessions/session-manager.ts';
 import { createStopTarget } from '../../src/sessions/stop-session.ts';
 import type { JournalRecord } from '../../src/state/journal/records.ts';
-import { RuntimeInvoker } from '../../src/upstream/runtime.ts';
+import { HttpClient } from '../../src/upstream/http-client.ts';
 import { SessionRouter } from '../../src/upstream/session-router.ts';
+import { createRuntimeTarget } from '../../src/upstream/targets.ts';
 import { isCall, json, startUpstream } from '../fixtures/scripted-upstream.ts';
 import { RUNTIME_SESSION } from '../local/harness.ts';
 import { callOf, requestOf, ScriptedClient } from '../recovery/scripted-peers.ts';
@@ -54,10 +55,11 @@ function startEnd({
     say: log,
   });
   const end = new SessionRouter({
-    upstream: new RuntimeInvoker({
-      runtime: RUNTIME,
-      qualifier: undefined,
-      endpoint,
+    client: new HttpClient({
+      target: createRuntimeTarget(
+        { runtime: { ...RUNTIME, dataPlane: url }, qualifier: undefined },
+        { fips: false, dualStack: false, override: undefined },
+      ),
       authorizer: {
         method: 'iam',
         sign: async ({ headers }) => {

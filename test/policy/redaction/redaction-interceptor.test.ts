@@ -237,7 +237,7 @@ test('known data of every kind is neither sent upstream nor written to a file', 
   const server = applyInterceptors(
     [
       new RedactionInterceptor(() => redactorOf({}, vault)),
-      new CallRecorderInterceptor((record) => journal.record(record), true),
+      new CallRecorderInterceptor(journal, true),
     ],
     upstream,
   );
