@@ -4,13 +4,21 @@ import { shownText } from './shown-text.ts';
 import { until } from './until.ts';
 
 const hoverMs = 2_000;
+const clickMs = 5_000;
 
-/** The notification toasts. */
+/** Time for a toast to appear. VS Code hides most toasts after 10 to 15 seconds. */
+const toastMs = 10_000;
+
+/** The notification toasts. A hidden one is still in the notification center. */
 export class Notifications {
   readonly #toasts: Locator;
+  readonly #center: Locator;
+  readonly #bell: Locator;
 
   constructor(page: Page) {
     this.#toasts = page.locator('.notifications-toasts .notification-list-item');
+    this.#center = page.locator('.notifications-center.visible');
+    this.#bell = page.locator('.part.statusbar [id="status.notifications"] a');
   }
 
   /** Waits for the notification that contains this text, and returns its whole text. */
@@ -28,9 +36,21 @@ export class Notifications {
     return await this.#toast(text).locator('.monaco-button').allInnerTexts();
   }
 
-  /** Presses a button of the notification that contains this text. */
+  /**
+   * Presses a button of the notification that contains this text. On a busy machine, the toast may
+   * be hidden before the click, so this also looks in the notification center.
+   */
   async press(text: string, button: string): Promise<void> {
-    await this.#toast(text).locator('.monaco-button').getByText(button, { exact: true }).click();
+    const inCenter = this.#center.locator('.notification-list-item', { hasText: text }).first();
+    await until(stepMs, `The button "${button}" of "${text}"`, async () => {
+      if (await succeeds(this.#toast(text).waitFor({ timeout: toastMs }))) {
+        return await succeeds(clickButton(this.#toast(text), button));
+      }
+      await this.#toggleCenter(true);
+      return await succeeds(clickButton(inCenter, button));
+    });
+    // An open center hides all further toasts.
+    await this.#toggleCenter(false);
   }
 
   /** Closes the notification that contains this text. */
@@ -40,13 +60,11 @@ export class Notifications {
     await until(stepMs, `The end of "${text}"`, async () => {
       if (!(await toast.isVisible())) return true;
       // Another notification that opens or closes moves the button away from the pointer.
-      return await toast
-        .hover({ timeout: hoverMs })
-        .then(() => toast.locator('.codicon-notifications-clear').click({ timeout: hoverMs }))
-        .then(
-          () => true,
-          () => false,
-        );
+      return await succeeds(
+        toast
+          .hover({ timeout: hoverMs })
+          .then(() => toast.locator('.codicon-notifications-clear').click({ timeout: hoverMs })),
+      );
     });
   }
 
@@ -54,7 +72,23 @@ export class Notifications {
     await this.#toast(text).waitFor({ state: 'hidden' });
   }
 
+  async #toggleCenter(isVisible: boolean): Promise<void> {
+    if ((await this.#center.isVisible()) !== isVisible) await this.#bell.click();
+  }
+
   #toast(text: string): Locator {
     return this.#toasts.filter({ hasText: text }).first();
   }
+}
+
+function clickButton(notification: Locator, button: string): Promise<void> {
+  const target = notification.locator('.monaco-button').getByText(button, { exact: true });
+  return target.click({ timeout: clickMs });
+}
+
+function succeeds(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
 }

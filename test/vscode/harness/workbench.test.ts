@@ -122,6 +122,19 @@ describe('notifications', () => {
     expect(await notifications.texts()).toEqual([]);
   });
 
+  test('the button of a hidden notification is pressed in the notification center', async () => {
+    const { workbench, driver } = vsCode();
+    const { notifications } = workbench;
+    await workbench.runCommand('Fixture: Greet');
+    await notifications.waitFor('Hello');
+    await driver.run(({ commands }) => commands.executeCommand('notifications.hideToasts'));
+    await notifications.waitUntilGone('Hello');
+    await notifications.press('Hello', 'Wave');
+    await workbench.runCommand('Fixture: Greet');
+    expect(await notifications.waitFor('Hello')).toBe('Hello, world');
+    await notifications.dismiss('Hello');
+  });
+
   test('a notification is closed without an answer', async () => {
     const { workbench } = vsCode();
     await workbench.runCommand('Fixture: Greet');
