@@ -91,7 +91,9 @@ async function list(
   if (json) {
     streams.stdout.write(`${JSON.stringify({ accounts, problems }, null, 2)}\n`);
   } else if (accounts.length === 0) {
-    streams.stdout.write('This login gives access to no account. Ask who manages it for one.\n');
+    streams.stdout.write(
+      'This login has access to no account. Ask your AWS administrator for one.\n',
+    );
   } else {
     const { columns = Infinity } = streams.stdout;
     const rows = [['ACCOUNT', 'NAME', 'ROLE'], ...accounts.flatMap(createRows)];
@@ -119,7 +121,7 @@ async function write(
   await checkProfile(profile, context.env);
   const roles = await listRoles(session, accountId, context, signal);
   if (!roles.includes(roleName)) {
-    const choice = roles.length > 0 ? `it has ${roles.join(', ')}` : 'it has none for you';
+    const choice = roles.length > 0 ? `it has ${roles.join(', ')}` : 'it has no role for you';
     throw new AgentCoreError('usage', `Account ${accountId} has no role "${roleName}": ${choice}`);
   }
   const { env } = context;

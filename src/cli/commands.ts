@@ -68,7 +68,7 @@ function setHelpHint(command: Command, path = command.name()): void {
 function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('proxy')
-    .description('talk MCP on stdin and stdout with a runtime, as the environment says')
+    .description('relay MCP between stdio and a runtime, with settings of the environment')
     .addHelpText('after', PROXY_ENVIRONMENT)
     .action(async () => {
       const { runProxy } = await import('../programs/run-proxy.ts');
@@ -77,7 +77,7 @@ function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
 
   cli
     .command('bridge')
-    .description('serve an MCP server on stdio by HTTP, inside a runtime, as the environment says')
+    .description('serve a stdio MCP server over HTTP, inside a runtime')
     .addHelpText('after', BRIDGE_ENVIRONMENT)
     .action(async () => {
       const { runBridge } = await import('../programs/run-bridge.ts');
@@ -86,11 +86,11 @@ function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
 
   cli
     .command('local')
-    .description('serve a local AgentCore, on which your MCP servers run as they do on AWS')
+    .description('run a local AgentCore that serves your MCP servers as AWS does')
     .option('--config <file>', 'the configuration file (default: agentcore-local.yaml)')
     .option('--port <number>', 'the loopback port, 0 for any (default: 8787)', readPort)
-    .option('--fault <rule>', 'a fault to inject; may be repeated', append)
-    .option('--json', 'a JSON object a line, for scripts')
+    .option('--fault <rule>', 'a fault to inject; repeatable', append)
+    .option('--json', 'one JSON object per line, for scripts')
     .action(async ({ config, port, fault, json }: LocalArguments) => {
       const { runLocal } = await import('./local.ts');
       exit(await runLocal({ config, port, faults: fault, json }, { ...streams, signals: process }));
@@ -98,20 +98,20 @@ function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
 
   cli
     .command('smoke')
-    .description('try a runtime through the proxy, step by step, as the environment says')
+    .description('test a runtime through the proxy, step by step')
     .option('--runtime <arn>', 'the runtime (default: AGENTCORE_AGENT_ARN)')
-    .option('--tool <name>', 'the tool to call (default: one that only reads)')
-    .option('--args <json>', 'its arguments (default: what its schema requires)')
-    .option('--sample <tool>', 'a tool that asks the model; TOOL=JSON gives its arguments')
-    .option('--elicit <tool>', 'a tool that asks the user, likewise')
-    .option('--progress <tool>', 'a tool that reports progress, likewise')
+    .option('--tool <name>', 'the tool to call (default: a read-only one)')
+    .option('--args <json>', 'its arguments (default: samples for the required ones)')
+    .option('--sample <tool>', 'a tool that requests sampling; TOOL=JSON sets its arguments')
+    .option('--elicit <tool>', 'a tool that requests elicitation; also TOOL=JSON')
+    .option('--progress <tool>', 'a tool that reports progress; also TOOL=JSON')
     .option(
       '--protocol <revision>',
-      'the revision of MCP to insist on, 2026-07-28 (default: one up to 2025-11-25)',
+      'the required MCP revision (default: one up to 2025-11-25)',
       readRevision,
     )
-    .option('--timeout <seconds>', 'for each step (default: 60)', readSeconds)
-    .option('--json', 'a JSON object a line, for scripts')
+    .option('--timeout <seconds>', 'timeout of each step (default: 60)', readSeconds)
+    .option('--json', 'one JSON object per line, for scripts')
     .addHelpText('after', SMOKE_NOTES)
     .action(async (options: SmokeOptions) => {
       const { runSmoke } = await import('./smoke.ts');
@@ -131,64 +131,61 @@ Environment:
   AGENTCORE_AGENT_ARN          ARN of the runtime or gateway, or the URL of
                                either (or AGENT_ARN); required
   AGENTCORE_QUALIFIER          endpoint to invoke (default: DEFAULT)
-  AWS_PROFILE                  profile whose credentials sign
+  AWS_PROFILE                  profile for the AWS credentials
   AGENTCORE_AUTH               iam (default), oauth, token-command or none
   AGENTCORE_OAUTH_CLIENT_ID, AGENTCORE_OAUTH_CLIENT_SECRET
-                               the client that gets bearer tokens
-  AGENTCORE_OAUTH_TOKEN_URL    the token endpoint (default: from the server's metadata)
+                               OAuth client that requests bearer tokens
+  AGENTCORE_OAUTH_TOKEN_URL    token endpoint (default: from the metadata)
   AGENTCORE_OAUTH_SCOPES, AGENTCORE_OAUTH_AUDIENCE, AGENTCORE_OAUTH_RESOURCE
-                               what its tokens are for
+                               scopes, audience and resource of its tokens
   AGENTCORE_TOKEN_COMMAND      command that prints a bearer token instead
   RUNTIME_SESSION_MODE         session (default), identity or request
-  AGENTCORE_ASSUME_ROLE_ARN    role to assume first, or several with commas
-                               between
+  AGENTCORE_ASSUME_ROLE_ARN    role to assume first, or several roles,
+                               separated by commas
   AGENTCORE_ASSUME_ROLE_SESSION_NAME
                                its session name (default: mcpAgentCoreProxy)
   AGENTCORE_ASSUME_ROLE_EXTERNAL_ID
-                               external id that the last role wants
+                               external ID that the last role requires
   AGENTCORE_ASSUME_ROLE_DURATION
-                               seconds that its credentials live (900 to 43200)
+                               lifetime of its credentials, 900 to 43200 s
   AGENTCORE_ASSUME_ROLE_MFA_SERIAL
                                MFA device for the first role
   AGENTCORE_ASSUME_ROLE_SOURCE_IDENTITY
                                source identity, set with the first role
-  AGENTCORE_READ_TIMEOUT       seconds of silence to bear (default: 900)
-  AGENTCORE_CONNECT_TIMEOUT    seconds until a connection stands (default: 10)
-  AGENTCORE_RETRIES            how often a failed call is sent again where that
-                               is safe (default: 4; 0: never)
-  AGENTCORE_KEEP_ALIVE         seconds of silence after which progress is
-                               reported for a call (default: never)
-  AGENTCORE_STOP_ON_EXIT       stop sessions at the end (default: true, but
-                               false in mode identity)
-  AGENTCORE_POLICY             paths of policy documents to keep, as in PATH,
-                               beside the organization's and the user's own
-  AGENTCORE_APPROVALS=vscode   ask the person before VS Code where the client
-                               cannot
-  AGENTCORE_VAULT_KEY          32 bytes in base64: keep redacted values beyond
-                               the process
-  AGENTCORE_STATE_DIR          where sessions and calls are on record
+  AGENTCORE_READ_TIMEOUT       seconds without data to a failure (default: 900)
+  AGENTCORE_CONNECT_TIMEOUT    seconds to connect (default: 10)
+  AGENTCORE_RETRIES            maximum of safe retries of a call (default: 4)
+  AGENTCORE_KEEP_ALIVE         seconds without data until a progress report
+                               (default: never)
+  AGENTCORE_STOP_ON_EXIT       stop sessions on exit (default: true, but false
+                               in mode identity)
+  AGENTCORE_POLICY             paths of policy documents, as in PATH, besides
+                               those of the organization and the user
+  AGENTCORE_APPROVALS=vscode   ask in VS Code if the client cannot ask
+  AGENTCORE_VAULT_KEY          32 bytes in base64, to keep redacted values
+  AGENTCORE_STATE_DIR          directory for the records of sessions and calls
   AGENTCORE_JOURNAL_CONTENT    true: record arguments and results, redacted
   LOG_LEVEL, MCP_PROXY_DEBUG=1
-                               what is also logged to stderr
+                               log level on stderr
 `;
 
 const BRIDGE_ENVIRONMENT = `
 Environment:
   MCP_SERVER_CMD  command that starts the MCP server; required
-  MCP_SERVER_CWD  folder to start it in
+  MCP_SERVER_CWD  working directory of the server
   SERVER_HOST     address to listen on (default: 0.0.0.0)
   SERVER_PORT     port to listen on (default: 8080 and 8000)
-  LOG_LEVEL       the least level logged to stderr (default: info)
+  LOG_LEVEL       log level on stderr (default: info)
 `;
 
 const SMOKE_NOTES = `
-Without --sample, --elicit and --progress, the tools tell_story, create_profile
-and count_down are called where the server has them. A step for which it has
-nothing is skipped.
+Without --sample, --elicit and --progress, the test calls the tools tell_story,
+create_profile and count_down if the server has them. It skips a step if the
+server has no tool for it.
 
-The environment is that of the proxy: agentcore-mcp proxy --help
+Settings: the environment variables of agentcore-mcp proxy --help
 
-Exit codes: 0 all is well, 2 bad usage, else the first step that failed:
+Exit codes: 0 success, 2 invalid usage, otherwise the first failed step:
   10 initialize, 11 list, 12 call, 13 sample, 14 elicit, 15 progress, 16 stop
 `;
 
@@ -204,23 +201,23 @@ function addAccountVerbs(group: VerbGroup): void {
 function addLogin({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('login')
-    .description('sign in to IAM Identity Center (SSO), for this and every other AWS tool')
-    .option('--profile <name>', 'the profile whose SSO session is meant (default: AWS_PROFILE)')
-    .option('--sso-session <name>', 'the SSO session, by its own name')
-    .option('--device', 'by a code that is typed into a browser on any device')
-    .option('--no-browser', 'only name the page')
-    .option('--force', 'sign in again even if the login is valid')
-    .option('--status', 'only say how the login stands; exit code 1 where it takes a new one')
-    .option('--json', 'a JSON object a line, for scripts')
+    .description('sign in to IAM Identity Center (SSO), for all AWS tools')
+    .option('--profile <name>', 'the profile of the SSO session (default: AWS_PROFILE)')
+    .option('--sso-session <name>', 'the name of the SSO session')
+    .option('--device', 'use a code that you enter in a browser on any device')
+    .option('--no-browser', 'print the URL instead of opening a browser')
+    .option('--force', 'sign in again, even if the login is valid')
+    .option('--status', 'only print the state of the login; exit code 1 if a new one is needed')
+    .option('--json', 'one JSON object per line, for scripts')
     .action(async (options: LoginArguments) => {
       const { runLogin } = await import('./login.ts');
       exit(await runLogin(options, env, streams, createShutdownSignal(streams)));
     });
   cli
     .command('logout')
-    .description('end the login to an SSO session, here and at AWS')
-    .option('--profile <name>', 'the profile whose SSO session is meant (default: AWS_PROFILE)')
-    .option('--sso-session <name>', 'the SSO session, by its own name')
+    .description('sign out of an SSO session, on this machine and at AWS')
+    .option('--profile <name>', 'the profile of the SSO session (default: AWS_PROFILE)')
+    .option('--sso-session <name>', 'the name of the SSO session')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: LogoutArguments) => {
       const { runLogout } = await import('./login.ts');
@@ -232,13 +229,13 @@ function addAccounts({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('accounts')
     .description('list the accounts and roles of an SSO session, or write a profile for one')
-    .option('--profile <name>', 'the profile whose SSO session is meant (default: AWS_PROFILE)')
-    .option('--sso-session <name>', 'the SSO session, by its own name')
+    .option('--profile <name>', 'the profile of the SSO session (default: AWS_PROFILE)')
+    .option('--sso-session <name>', 'the name of the SSO session')
     .option('--write <profile>', 'write this profile, with --account and --role')
     .option('--account <id>', 'the account of the profile')
     .option('--role <name>', 'the role of the profile')
     .option('--region <region>', 'the region of the profile')
-    .option('--replace', 'change the profile where it exists')
+    .option('--replace', 'replace the profile if it exists')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: AccountsArguments) => {
       const { runAccounts } = await import('./accounts.ts');
@@ -249,11 +246,11 @@ function addAccounts({ cli, env, streams, exit }: VerbGroup): void {
 function addWhoAmI({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('whoami')
-    .description('show account, ARN, region and expiry of the credentials that would be used')
+    .description('show account, ARN, region and expiry of the current credentials')
     .option('--profile <name>', 'the profile (default: AWS_PROFILE)')
     .option('--region <region>', 'the region')
     .option('--role <arn>', 'a role to assume first')
-    .option('--runtime <arn>', 'a runtime or gateway: say what does not fit about using it')
+    .option('--runtime <arn>', 'a runtime or gateway: print what prevents its use')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: WhoAmIArguments) => {
       const { runWhoAmI } = await import('./accounts.ts');
@@ -264,15 +261,15 @@ function addWhoAmI({ cli, env, streams, exit }: VerbGroup): void {
 function addRuntimes({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('runtimes')
-    .description('list runtimes and gateways, and what can be done with each')
-    .option('--profile <name>', 'of this profile; may be repeated (default: AWS_PROFILE)', append)
-    .option('--all-profiles', 'of every profile')
-    .option('--region <region>', "of this region; may be repeated (default: the profile's)", append)
+    .description('list runtimes and gateways, and whether each can be used')
+    .option('--profile <name>', 'a profile; repeatable (default: AWS_PROFILE)', append)
+    .option('--all-profiles', 'all profiles')
+    .option('--region <region>', "a region; repeatable (default: the profile's)", append)
     .option('--role <arn>', 'a role to assume first')
     .option('--no-gateways', 'only runtimes')
-    .option('--versions', 'also the versions of each runtime')
-    .option('--arn', 'with ARNs')
-    .option('--refresh', 'ask AWS for all of it, whatever is cached')
+    .option('--versions', 'include the versions of each runtime')
+    .option('--arn', 'include ARNs')
+    .option('--refresh', 'ignore the cache')
     .option('--json', 'as a JSON object, for scripts')
     .addHelpText('after', RUNTIMES_NOTES)
     .action(async (options: RuntimesArguments) => {
@@ -284,18 +281,18 @@ function addRuntimes({ cli, env, streams, exit }: VerbGroup): void {
 function addIam({ cli, streams, exit }: VerbGroup): void {
   cli
     .command('iam')
-    .description('print the least that IAM has to allow for using runtimes and gateways')
-    .option('--runtime <arn>', 'a runtime; may be repeated', append)
-    .option('--qualifier <name>', 'the endpoint of runtimes whose ARN names none')
-    .option('--gateway <arn>', 'a gateway; may be repeated', append)
-    .option('--role <arn>', 'a role that is assumed first, as for another account')
-    .option('--trust-principal <arn>', 'who may assume it: prints its trust policy too')
-    .option('--external-id <id>', 'the external id that the role asks for')
-    .option('--mfa', 'the role asks for MFA')
-    .option('--source-identity', 'the source identity is set')
-    .option('--no-stop', 'sessions are not stopped')
-    .option('--list', 'also what the list of runtimes takes')
-    .option('--user-id', 'also what it takes to invoke on behalf of a user')
+    .description('print the least-privilege IAM policy to use runtimes and gateways')
+    .option('--runtime <arn>', 'a runtime; repeatable', append)
+    .option('--qualifier <name>', 'the endpoint, for runtime ARNs without one')
+    .option('--gateway <arn>', 'a gateway; repeatable', append)
+    .option('--role <arn>', 'a role to assume first, for example in another account')
+    .option('--trust-principal <arn>', 'its principal: prints the trust policy too')
+    .option('--external-id <id>', 'the external ID that the role requires')
+    .option('--mfa', 'the role requires MFA')
+    .option('--source-identity', 'the caller sets a source identity')
+    .option('--no-stop', 'without the permission to stop sessions')
+    .option('--list', 'include the permissions to list runtimes')
+    .option('--user-id', 'include the permission to invoke on behalf of a user')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: IamArguments) => {
       const { runIam } = await import('./iam.ts');
@@ -304,10 +301,10 @@ function addIam({ cli, streams, exit }: VerbGroup): void {
 }
 
 const RUNTIMES_NOTES = `
-What AWS said is kept for a short while, with its age shown. Where a part cannot
-be listed, the rest is, with what failed on stderr.
+Results are cached for a short time, and shown with their age. If a part cannot
+be listed, the other parts are listed, and the error is on stderr.
 
-Exit codes: 0 something was listed, 1 every place failed, 2 bad usage
+Exit codes: 0 something was listed, 1 everything failed, 2 invalid usage
 `;
 
 /** Adds the verbs for the journal: sessions with their costs, and the log. */
@@ -324,13 +321,13 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
   };
   const sessions = cli
     .command('sessions')
-    .description('list, show and stop the runtime sessions of all programs, and what they cost')
+    .description('list, show and stop the runtime sessions of all programs, with their cost')
     .addHelpText('after', STATE_ENVIRONMENT);
   sessions
     .command('list', { isDefault: true })
-    .description('those that may bill, and those that ended within a day')
-    .option('--all', 'also those that ended before')
-    .option('--json', 'all of them as a JSON array, for scripts')
+    .description('sessions that may be billed, and those that ended within a day')
+    .option('--all', 'include older sessions')
+    .option('--json', 'all sessions as a JSON array, for scripts')
     .allowExcessArguments()
     .action(
       async (options: { readonly all?: boolean; readonly json?: boolean }, { args }: Command) => {
@@ -341,16 +338,16 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
     );
   sessions
     .command('show <id>')
-    .description('one of them, by any of its ids or the beginning of ours, and its last records')
+    .description('show one session, by any of its ids or the start of a local id')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (id: string, options: { readonly json?: boolean }) =>
       exit(await (await verbs()).show(id, options)),
     );
   sessions
     .command('stop [id...]')
-    .description('stop sessions, so that they cost nothing any more')
-    .option('--all', 'all that may bill, those in use included')
-    .option('--orphaned', 'those whose program is gone')
+    .description('stop sessions and their billing')
+    .option('--all', 'all sessions that may be billed, including those in use')
+    .option('--orphaned', 'sessions whose program has ended')
     .addHelpText('after', STOP_NOTES)
     .action(
       async (
@@ -363,15 +360,15 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
     );
   sessions
     .command('dismiss [id...]')
-    .description('take orphaned sessions off the list that cannot be stopped')
-    .option('--orphaned', 'all whose program is gone')
+    .description('remove orphaned sessions that cannot be stopped from the list')
+    .option('--orphaned', 'all sessions whose program has ended')
     .action(async (ids: readonly string[], options: { readonly orphaned?: boolean }) =>
       exit(await (await verbs()).dismiss({ ids, ...options })),
     );
   sessions
     .command('prune')
-    .description('remove from the journal what no session that may run needs')
-    .option('--older-than <days>', 'what was written before (default: 1)', readDays)
+    .description('remove old journal files that no running session needs')
+    .option('--older-than <days>', 'minimum age of the files (default: 1)', readDays)
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: { readonly olderThan?: number; readonly json?: boolean }) =>
       exit(await (await verbs()).prune(options)),
@@ -381,14 +378,14 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
 function addLog({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('log')
-    .description('show what all programs have put on record: sessions, calls and errors')
-    .option('--follow', 'go on with what is written from now on, until Ctrl-C')
-    .option('--session <id>', 'of one session, by any of its ids or the beginning of ours')
-    .option('--errors', 'what went wrong')
-    .option('--replays', 'handshakes that were repeated')
-    .option('--calls', 'requests and how they ended')
-    .option('--limit <number>', 'so many of the latest (default: 100)', readCount)
-    .option('--json', 'a JSON object a line, for scripts')
+    .description('show the records of all programs: sessions, calls and errors')
+    .option('--follow', 'continue with new records until Ctrl-C')
+    .option('--session <id>', 'only this session: any of its ids, or the start of a local id')
+    .option('--errors', 'only errors')
+    .option('--replays', 'only repeated handshakes')
+    .option('--calls', 'only requests and their outcomes')
+    .option('--limit <number>', 'number of the latest records (default: 100)', readCount)
+    .option('--json', 'one JSON object per line, for scripts')
     .addHelpText('after', STATE_ENVIRONMENT)
     .action(async (options: LogOptions) => {
       const { runLog } = await import('./log.ts');
@@ -398,16 +395,13 @@ function addLog({ cli, env, streams, exit }: VerbGroup): void {
 
 const STATE_ENVIRONMENT = `
 Environment:
-  AGENTCORE_STATE_DIR  folder that all programs keep their journal in
-                       (default: the system's place)
+  AGENTCORE_STATE_DIR  directory of the journal (default: that of the system)
 `;
 
 const STOP_NOTES = `
-A session is stopped by the profile and role that it was used with, else by
-those of the environment.
+A stop uses the profile and role of the session, or those of the environment.
 
-Exit codes: 0 all are stopped or were gone, 1 one could not be stopped and stays
-listed, 2 bad usage
+Exit codes: 0 all have ended, 1 a session could not be stopped, 2 invalid usage
 `;
 
 /** Adds the verbs for policies and the audit log. */
@@ -419,11 +413,11 @@ function addPolicyVerbs(group: VerbGroup): void {
 function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
   const policy = cli
     .command('policy')
-    .description('check, explain, write and try the policies that calls are kept within')
+    .description('check, explain, create and test policies for calls')
     .addHelpText('after', POLICY_NOTES);
   policy
     .command('check [file...]')
-    .description('tell each mistake of documents by file, line and column')
+    .description('print each error of policy documents, with file, line and column')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (files: readonly string[], options: { readonly json?: boolean }) => {
       const { runPolicyCheck } = await import('./policy.ts');
@@ -431,16 +425,16 @@ function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
     });
   policy
     .command('explain [tool]')
-    .description('say why a call would be decided as it is')
-    .option('--method <name>', 'another method than tools/call')
+    .description('show the decision on a call, and the rules behind it')
+    .option('--method <name>', 'a method (default: tools/call)')
     .option('--args <json>', 'arguments of the tool, or params of the method')
-    .option('--caller <arn>', 'on whose behalf it is called')
+    .option('--caller <arn>', 'the caller')
     .option(
       '--runtime <arn>',
       'ARN or URL of the runtime or gateway (default: AGENTCORE_AGENT_ARN)',
     )
     .option('--tools <file>', 'the result of tools/list, for rules about schemas and annotations')
-    .option('--file <document>', 'a document; may be repeated (default: those that hold)', append)
+    .option('--file <document>', 'a document; repeatable (default: the documents in force)', append)
     .option('--json', 'as a JSON object, for scripts')
     .action(async (tool: string | undefined, options: ExplainArguments) => {
       const { runPolicyExplain } = await import('./policy.ts');
@@ -449,17 +443,17 @@ function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
     });
   policy
     .command('init')
-    .description("write a policy from a runtime's tools, by what each may do")
+    .description("create a policy from a runtime's tools and their annotations")
     .option('--runtime <arn>', 'the runtime (default: AGENTCORE_AGENT_ARN)')
-    .option('--tools <file>', 'the result of tools/list instead of a live one')
-    .option('--out <file>', 'where to write it (default: stdout)')
+    .option('--tools <file>', 'the result of tools/list (default: from the runtime)')
+    .option('--out <file>', 'the output file (default: stdout)')
     .action(async (options: PolicyInitOptions) => {
       const { runPolicyInit } = await import('./policy.ts');
       exit(await runPolicyInit(options, env, streams));
     });
   policy
     .command('test <file>')
-    .description('try examples of calls and of how they have to be decided')
+    .description('check example calls against their expected decisions')
     .option('--tools <file>', 'the result of tools/list, for rules about schemas and annotations')
     .option('--json', 'as a JSON object, for scripts')
     .action(async (file: string, options: Omit<PolicyTestOptions, 'file'>) => {
@@ -469,10 +463,12 @@ function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
 }
 
 function addAudit({ cli, env, streams, exit }: VerbGroup): void {
-  const audit = cli.command('audit').description('look after the record of what policies decided');
+  const audit = cli
+    .command('audit')
+    .description('search and verify the records of policy decisions');
   audit
     .command('find <token>')
-    .description('list the calls that put a redaction token in or took it back')
+    .description('list the calls that created or restored a redaction token')
     .option('--json', 'as a JSON object, for scripts')
     .addHelpText('after', FIND_NOTES)
     .action(async (token: string, options: AuditFindOptions) => {
@@ -481,8 +477,8 @@ function addAudit({ cli, env, streams, exit }: VerbGroup): void {
     });
   audit
     .command('verify')
-    .description('say whether it is as it was written')
-    .option('--noted <file>', 'what --json printed earlier: nothing of that may be gone')
+    .description('check that no audit record was changed or removed')
+    .option('--noted <file>', 'the output of an earlier --json: all its records must still exist')
     .option('--json', 'as a JSON object, for scripts')
     .addHelpText('after', AUDIT_NOTES)
     .action(async (options: AuditVerifyOptions) => {
@@ -497,23 +493,19 @@ type ExplainArguments = Omit<PolicyExplainOptions, 'files' | 'tool'> & {
 
 const POLICY_NOTES = `
 Environment:
-  AGENTCORE_POLICY  paths of documents, beside the organization's and the
-                    user's own
+  AGENTCORE_POLICY  documents besides those of the organization and the user
 
-Exit codes: 0 all is well, 1 a document has a mistake or an example fails, 2 bad
-usage
+Exit codes: 0 success, 1 an error or a failed example, 2 invalid usage
 `;
 
 const AUDIT_NOTES = `
-Exit codes: 0 it is as it was written, 1 something was changed, removed or
-added, 2 bad usage
+Exit codes: 0 unchanged, 1 changed, 2 invalid usage
 `;
 
 const FIND_NOTES = `
 Put the token in quotes: agentcore-mcp audit find "<email:1f3a5b7c9d0e2f46>"
 
-Exit codes: 0 there are such calls, 1 there are none, or a file could not be
-read, 2 bad usage
+Exit codes: 0 found, 1 not found or a file could not be read, 2 invalid usage
 `;
 
 /** The parameters of the functions to add verbs. */
@@ -570,6 +562,6 @@ function readDays(text: string): number {
 function readRevision(text: string): string {
   if (/^\d{4}-\d{2}-\d{2}$/.test(text) && text >= '2026-07-28') return text;
   throw new InvalidArgumentError(
-    'It must be 2026-07-28 or later; go without it for revisions up to 2025-11-25.',
+    'It must be 2026-07-28 or later. Omit it for revisions up to 2025-11-25.',
   );
 }

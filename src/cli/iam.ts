@@ -77,7 +77,7 @@ export function runIam(options: IamArguments, streams: Streams): number {
 
 function readTargets({ runtime = [], gateway = [], qualifier }: IamArguments): Targets {
   if (runtime.length + gateway.length === 0) {
-    throw new AgentCoreError('usage', 'Name what is to be used: --runtime ARN or --gateway ARN');
+    throw new AgentCoreError('usage', 'Name a target: --runtime ARN or --gateway ARN');
   }
   if (qualifier !== undefined && !ENDPOINT_NAME.test(qualifier)) {
     throw new AgentCoreError(
@@ -104,7 +104,7 @@ function createDocuments(options: IamArguments, targets: Targets, needs: Needs):
       sourceIdentity && '--source-identity',
     ].find(Boolean);
     if (orphan) {
-      throw new AgentCoreError('usage', `${orphan} is about a role: name it with --role ARN`);
+      throw new AgentCoreError('usage', `${orphan} requires a role: name it with --role ARN`);
     }
     return { caller: createCallerPolicy(targets, needs) };
   }

@@ -177,7 +177,7 @@ function watchParent({ json }: LocalOptions, { stdout, parent }: LocalStreams): 
   const timer = setInterval(() => {
     if (parentNow() === atStart) return;
     clearInterval(timer);
-    stdout.write(json ? '{"event":"parent-gone"}\n' : 'The process that started this is gone.\n');
+    stdout.write(json ? '{"event":"parent-gone"}\n' : 'The parent process has exited.\n');
   }, PARENT_CHECK_MS).unref();
   return () => clearInterval(timer);
 }

@@ -74,7 +74,7 @@ export async function runLog(
     .sort((one, other) => one.at - other.at)
     .slice(-(options.limit ?? LIMIT));
   if (lines.length === 0 && !options.json && !options.follow) {
-    streams.stdout.write(`Nothing of that is on record in ${getJournalDirectory(state)}\n`);
+    streams.stdout.write(`There are no such records in ${getJournalDirectory(state)}\n`);
   }
   streams.stdout.write(lines.map(({ line }) => `${line}\n`).join(''));
   if (!options.follow) return 0;
@@ -159,10 +159,10 @@ export async function runAuditVerify(
   if (json) {
     stdout.write(`${JSON.stringify(report)}\n`);
   } else if (files === 0 && problems.length === 0) {
-    stdout.write(`Nothing is on record in ${getAuditDirectory(state)}\n`);
+    stdout.write(`There are no records in ${getAuditDirectory(state)}\n`);
   } else {
     for (const problem of problems) stderr.write(`${escapeControls(problem)}\n`);
-    const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
+    const verdict = problems.length === 0 ? 'unchanged' : 'changed';
     stdout.write(`${records} records in ${pluralize(files, 'file')} are ${verdict}\n`);
     for (const { file, hash } of ends) stdout.write(`${file} ends with ${hash}\n`);
   }
@@ -192,7 +192,7 @@ export async function runAuditFind(
   if (id === undefined) {
     throw new AgentCoreError(
       'usage',
-      'Could not look for the token: it is not of the form <email:1f3a5b7c9d0e2f46>. Pass a whole token in quotes, or the 16 digits of its id.',
+      'Could not search for the token: it is not of the form <email:1f3a5b7c9d0e2f46>. Pass a whole token in quotes, or the 16 digits of its id.',
     );
   }
   const state = getStateDirectory(env);
@@ -214,7 +214,7 @@ function formatAuditLine({ record, issued, restored }: TokenUse): string {
   const words = [
     at,
     sanitizeForTerminal(from === 'server' ? `the server's ${call}` : call),
-    [issued && 'put in', restored && 'taken back'].filter(Boolean).join(' and '),
+    [issued && 'created', restored && 'restored'].filter(Boolean).join(' and '),
     `record ${id}`,
     session && `session ${session}`,
     caller && `caller ${caller}`,
@@ -233,7 +233,7 @@ async function readNoted(path: string): Promise<readonly AuditEnd[]> {
   try {
     return notedSchema.parse(JSON.parse(text)).ends;
   } catch (cause) {
-    const message = `${path} is not what \`agentcore-mcp audit verify --json\` prints`;
+    const message = `${path} is not the output of \`agentcore-mcp audit verify --json\``;
     throw new AgentCoreError('config', message, { cause });
   }
 }

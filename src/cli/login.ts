@@ -107,7 +107,7 @@ export async function runLogout(
     else writeLine(streams, `Not signed in to ${formatSsoSessionName(session)}`);
     if (ended.problem !== undefined) {
       streams.stderr.write(
-        `${sanitizeForTerminal(ended.problem)}; the login is removed here, and ends at AWS when it expires\n`,
+        `${sanitizeForTerminal(ended.problem)}. The login is removed from this machine. At AWS, it is valid until it expires.\n`,
       );
     }
     return 0;
@@ -155,7 +155,7 @@ function formatLoginStatus(session: SsoSession, status: LoginStatus): string {
     case 'signed-out':
       return `Not signed in to ${name}: run "${formatLoginCommand(session)}"`;
     case 'signed-in': {
-      const then = status.isRefreshable ? ', and renewed then without you' : '';
+      const then = status.isRefreshable ? ', then renewed automatically' : '';
       return `Signed in to ${name} until ${formatDate(status.until)}${then}`;
     }
     case 'refreshable':
@@ -208,7 +208,7 @@ class TerminalPrompts implements LoginPrompts {
       this.#copies ? 'and type the code, or paste it:' : 'and type the code:',
       `  ${sanitizeForTerminal(userCode)}`,
       ...(short || []),
-      `The code is good until ${formatDate(expiresAt)}.`,
+      `The code is valid until ${formatDate(expiresAt)}.`,
     ];
     writeLine(this.#streams, lines.join('\n'));
     if (this.#copies)

@@ -103,7 +103,7 @@ export async function runPolicyExplain(
 ): Promise<number> {
   const { tool, method, caller, runtime = getRuntimeArn(env) ?? '' } = options;
   if ((tool === undefined) === (method === undefined)) {
-    throw new AgentCoreError('usage', 'Name what is to be explained: a tool, or --method METHOD');
+    throw new AgentCoreError('usage', 'Name a tool, or a method with --method METHOD');
   }
   const args = readObject(options.args);
   const documents = readValid(options, env);
@@ -155,7 +155,7 @@ export async function runPolicyInit(
 ): Promise<number> {
   const { out, tools: file } = options;
   if (out !== undefined && existsSync(out)) {
-    throw new AgentCoreError('usage', `${out} is there already: remove it, or name another file`);
+    throw new AgentCoreError('usage', `${out} already exists: remove it, or name another file`);
   }
   const runtime = options.runtime ?? getRuntimeArn(env);
   const tools = file ? readTools(file) : await listTools(runtime, env);
@@ -172,7 +172,7 @@ export async function runPolicyInit(
     });
   }
   streams.stdout.write(
-    `${out}: ${pluralize(tools.length, 'tool')}. Have it obeyed: AGENTCORE_POLICY=${resolve(out)}\n`,
+    `${out}: ${pluralize(tools.length, 'tool')}. Apply it with AGENTCORE_POLICY=${resolve(out)}\n`,
   );
   return 0;
 }
@@ -213,7 +213,7 @@ export async function runPolicyTest(
     for (const { name, line, mistake } of failed) {
       streams.stdout.write(`${file}:${line}: ${escapeControls(`${name}: ${mistake}`)}\n`);
     }
-    streams.stdout.write(`${results.length - failed.length} of ${results.length} examples hold\n`);
+    streams.stdout.write(`${results.length - failed.length} of ${results.length} examples pass\n`);
   }
   return failed.length > 0 ? 1 : 0;
 }
@@ -233,7 +233,7 @@ function readAll({ files = [] }: DocumentOptions, env: Environment): ReadDocumen
   if (paths.length === 0) {
     throw new AgentCoreError(
       'usage',
-      'There is no policy: name a document (of explain, by --file), or set AGENTCORE_POLICY',
+      'There is no policy: name a document (for explain, with --file), or set AGENTCORE_POLICY',
     );
   }
   return paths.map((file) => {
@@ -262,7 +262,7 @@ function readTools(path: string): JsonObject[] {
   const result = isObject(value) && 'result' in value ? value.result : value;
   const tools = isObject(result) ? result.tools : result;
   if (Array.isArray(tools)) return tools.filter(isObject);
-  throw new AgentCoreError('config', `${path} holds no result of tools/list`);
+  throw new AgentCoreError('config', `${path} contains no result of tools/list`);
 }
 
 /** ARN or URL of the proxy's target. */

@@ -141,7 +141,7 @@ function formatProblems(problems: readonly Problem[]): readonly string[] {
   return [...groups].map(([key, [first, ...others]]) => {
     const [where] = JSON.parse(key) as [string];
     const alike = first?.subject ? others.length : 0;
-    const more = alike > 0 ? ` (and likewise for ${alike} more)` : '';
+    const more = alike > 0 ? ` (and ${alike} more)` : '';
     return sanitizeForTerminal(`${where}: ${first?.sentence}${more}`);
   });
 }
@@ -239,7 +239,7 @@ function formatAge(found: DiscoveredScope, now: number): string[] {
   if (told === '') return [];
   const who = identity ? `account ${identity.account} as ${formatIdentity(identity)}; ` : '';
   const isOld = problems.length > 0 && [runtimes, gateways].some((one) => one?.source === 'cache');
-  const why = isOld ? ', since AWS did not tell now' : '';
+  const why = isOld ? ', from an earlier list' : '';
   return [`${formatScopeName(place)}: ${who}${told}${why}`];
 }
 

@@ -143,7 +143,7 @@ export class SessionsCommand {
     this.#warn(problems);
     if (options.json) return this.#say(`${JSON.stringify({ removed, bytes, problems })}\n`);
     for (const path of removed) this.#say(`Removed ${basename(path)}\n`);
-    const what = removed.length === 0 ? 'Nothing may go yet' : `${removed.length} removed`;
+    const what = removed.length === 0 ? 'Nothing to remove' : `${removed.length} removed`;
     return this.#say(
       `${what}; ${(bytes / 1e6).toFixed(1)} MB of journal remain in ${this.#sessions.folder}\n`,
     );
@@ -178,7 +178,7 @@ function formatResult(result: StopResult): string {
     case 'stopped':
       return 'stopped';
     case 'gone':
-      return 'was gone already';
+      return 'had already ended';
     case 'failed':
       return `could not be stopped: ${result.reason}`;
   }
@@ -194,7 +194,7 @@ const COLUMNS = [
   'RUNTIME',
   'AGE',
   'COST SO FAR',
-  'TO COME',
+  'UNTIL TIMEOUT',
   'IDLE LEFT',
   'LIFE LEFT',
   'PROGRAM',
@@ -212,7 +212,7 @@ interface ListOptions {
 function formatSessionList(entries: readonly SessionInfo[], options: ListOptions): string {
   const { all, now, width } = options;
   if (entries.length === 0) {
-    return 'No sessions are on record. They appear here as soon as agentcore-mcp proxy uses a runtime.\n';
+    return 'There are no sessions. They appear here as soon as agentcore-mcp proxy uses a runtime.\n';
   }
   const shown = entries.filter(
     ({ endedAt }) => all || endedAt === undefined || now - Date.parse(endedAt) < RECENT,
@@ -256,21 +256,21 @@ function createRow(entry: SessionInfo, id: string): string[] {
 
 function formatSummary(shown: readonly SessionInfo[]): string[] {
   const billing = shown.filter(({ mayBill }) => mayBill);
-  if (billing.length === 0) return ['None of them should cost anything any more.'];
+  if (billing.length === 0) return ['None of these sessions may be billed.'];
   const cost = formatCost(sumCosts(billing.map((entry) => entry.cost)));
   const toCome = formatCost(sumCosts(billing.map(({ costToCome }) => costToCome)));
   const orphaned = billing.filter(({ state }) => state === 'orphaned').length;
   return [
-    `${pluralize(billing.length, 'session')} may bill: ${cost} so far, ${toCome} to come if left alone.`,
+    `${pluralize(billing.length, 'session')} may be billed: ${cost} so far, ${toCome} until idle timeout.`,
     ...(orphaned > 0
       ? [
           `${pluralize(orphaned, 'session')} without a program: agentcore-mcp sessions stop --orphaned`,
         ]
       : []),
     ...(billing.some(({ lifecycle }) => lifecycle.source === 'assumed')
-      ? ['~ by the default timeouts, since the runtime could not be asked for its own.']
+      ? ['~ with the default timeouts, because those of the runtime could not be read.']
       : []),
-    `Costs are by the prices of ${RUNTIME_PRICES.date} (${RUNTIME_PRICES.source}), from an idle session to a fully busy one.`,
+    `Costs use the prices of ${RUNTIME_PRICES.date} (${RUNTIME_PRICES.source}). The range is from an idle to a fully busy session.`,
   ];
 }
 
@@ -280,9 +280,9 @@ function formatSessionDetails(entry: SessionInfo, now: number): string {
   const ago = (moment: string) =>
     `${formatTime(moment)}, ${formatDuration(Math.max(0, now - Date.parse(moment)))} ago`;
   const timeouts = `${formatDuration(lifecycle.idleTimeout)} idle, ${formatDuration(lifecycle.maxLifetime)} in all`;
-  const calls = entry.open > 0 ? `${entry.calls}, ${entry.open} under way` : `${entry.calls}`;
+  const calls = entry.open > 0 ? `${entry.calls}, ${entry.open} in progress` : `${entry.calls}`;
   const facts: (readonly [string, string | undefined])[] = [
-    ['State', mayBillUntil ? `${state}, may bill until ${formatTime(mayBillUntil)}` : state],
+    ['State', mayBillUntil ? `${state}, may be billed until ${formatTime(mayBillUntil)}` : state],
     ['Runtime', entry.runtime],
     ['Qualifier', entry.qualifier],
     ['Data plane', entry.endpoint],
@@ -301,7 +301,7 @@ function formatSessionDetails(entry: SessionInfo, now: number): string {
     ['Idle left', mayBill && state !== 'active' ? formatDuration(entry.idleLeft) : undefined],
     ['Lifetime left', mayBill ? formatDuration(entry.lifetimeLeft) : undefined],
     ['Cost so far', formatCost(entry.cost)],
-    ['To come', mayBill ? `${formatCost(entry.costToCome)} if left alone` : undefined],
+    ['Cost until timeout', mayBill ? formatCost(entry.costToCome) : undefined],
     ...formatSessionNotes(entry).map((note) => ['Note', note] as const),
   ];
   const rows = facts.flatMap(([name, value]) =>

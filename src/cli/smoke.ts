@@ -64,7 +64,7 @@ export async function runSmoke(
   const { mode } = readProxySettings(proxyEnv);
   const { tool, args, sample, elicit, progress } = options;
   if (args !== undefined && tool === undefined) {
-    throw new AgentCoreError('usage', '--args are the arguments of a tool: name it by --tool');
+    throw new AgentCoreError('usage', '--args are the arguments of a tool: name it with --tool');
   }
   const test = new SmokeTest({
     env: proxyEnv,

@@ -106,7 +106,7 @@ class ProxyTransport implements Transport {
     this.#child?.stdin?.end();
     const fault = await withTimeout(this.#exited, EXIT_TIMEOUT_MS, () => {
       this.#child?.kill('SIGKILL');
-      const reason = `The proxy was not gone after ${EXIT_TIMEOUT_MS / 1000} s and was killed`;
+      const reason = `The proxy did not exit within ${EXIT_TIMEOUT_MS / 1000} s and was killed`;
       return new AgentCoreError('shutdown', reason);
     });
     if (fault) throw new AgentCoreError('shutdown', fault);
@@ -235,5 +235,5 @@ function resolveProxyPath(): string {
   const paths = places.map((path) => fileURLToPath(new URL(path, import.meta.url)));
   const found = paths.find((path) => existsSync(path));
   if (found) return found;
-  throw new AgentCoreError('config', `The proxy's program is not there: ${paths.join(', ')}`);
+  throw new AgentCoreError('config', `Could not find proxy.js: ${paths.join(', ')}`);
 }

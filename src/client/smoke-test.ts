@@ -127,7 +127,7 @@ export class SmokeTest {
     } catch (cause) {
       const isNewer = !protocol && (cause as { readonly code?: unknown }).code === NO_SUCH_REVISION;
       if (!isNewer) throw cause;
-      const advice = 'the server speaks a newer MCP, so try --protocol 2026-07-28';
+      const advice = 'the server requires a newer MCP revision. Try --protocol 2026-07-28';
       throw new AgentCoreError('protocol', `${getErrorMessage(cause)}: ${advice}`, { cause });
     }
     const server = this.#client.getServerVersion();
@@ -160,7 +160,7 @@ export class SmokeTest {
     if (!this.#tools) return this.#withoutTools();
     const chosen = chooseToCall(this.#tools, this.#options.call);
     if (!chosen) {
-      return new Skip('no tool says that it only reads and needs no argument: name one by --tool');
+      return new Skip('no tool is read-only without required arguments: name one with --tool');
     }
     return `${chosen.name}: ${await this.#call(chosen)}`;
   }
@@ -168,7 +168,7 @@ export class SmokeTest {
   async #show(what: SampleBehavior): Promise<string | Skip> {
     if (!this.#tools) return this.#withoutTools();
     const chosen = chooseToShow(what, this.#tools, this.#options.show[what]);
-    if (!chosen) return new Skip(`no tool is known that ${SHOWN[what]}: name one by --${what}`);
+    if (!chosen) return new Skip(`no known tool ${SHOWN[what]}: name one with --${what}`);
     const before = this.#seen[what];
     const said = await this.#call(chosen);
     const times = this.#seen[what] - before;
@@ -198,8 +198,8 @@ export class SmokeTest {
     const [notStopped] = NOT_STOPPED.exec(this.stderr) ?? [];
     if (notStopped) throw new AgentCoreError('upstream', notStopped);
     return this.#options.leavesSession
-      ? 'the proxy has ended; its session goes on, as RUNTIME_SESSION_MODE says'
-      : 'the proxy has stopped its session and ended';
+      ? 'the proxy has exited; its session continues because of RUNTIME_SESSION_MODE'
+      : 'the proxy has stopped its session and exited';
   }
 
   #answerTheServer(): void {

@@ -65,7 +65,7 @@ describe('agentcore-mcp', () => {
     [['proxy', '--fast'], /unknown option.*\nTry: agentcore-mcp proxy --help/],
     [['policy', 'test'], /missing required argument.*\nTry: agentcore-mcp policy test --help/],
     [['local', '--port', 'x'], /whole number/],
-    [['smoke', '--protocol', '2025-06-18'], /go without it for revisions up to 2025-11-25/],
+    [['smoke', '--protocol', '2025-06-18'], /Omit it for revisions up to 2025-11-25/],
     [['policy', 'init', '--runtime', 'nope'], /^agentcore-mcp: Not the ARN/],
     [['policy', 'check', '/no/such.yaml'], /no\/such\.yaml: there is no such file/],
     [['local', '--config', '/no/such/file.yaml'], /no\/such\/file\.yaml/],

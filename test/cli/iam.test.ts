@@ -75,11 +75,11 @@ describe('agentcore-mcp iam', () => {
   });
 
   it.each([
-    [[], /Name what is to be used: --runtime ARN or --gateway ARN/],
+    [[], /Name a target: --runtime ARN or --gateway ARN/],
     [['--runtime', 'x'], /Not the ARN of an AgentCore runtime/],
     [['--gateway', RUNTIME], /Not the ARN of an AgentCore gateway, expected/],
     [['--runtime', RUNTIME, '--qualifier', 'a b'], /expected one such as DEFAULT: a b/],
-    [['--runtime', RUNTIME, '--mfa'], /--mfa is about a role: name it with --role ARN/],
+    [['--runtime', RUNTIME, '--mfa'], /--mfa requires a role: name it with --role ARN/],
     [['--runtime', RUNTIME, '--role', 'Reader'], /Not the ARN of a role/],
     [
       ['--runtime', RUNTIME, '--role', ROLE, '--trust-principal', 'bob'],

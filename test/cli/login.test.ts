@@ -140,7 +140,7 @@ describe('agentcore-mcp login', () => {
     const pending = loginTo(home, { device: true }, output);
     const code = await output.find(/type the code:\n {2}(\S+)\n/);
     expect(output.out).toMatch(/Open this page on any device:\n {2}http\S+\/device\n/);
-    await output.find(/The code is good until .*\.\n/);
+    await output.find(/The code is valid until .*\.\n/);
     sso.approve(code);
     expect(await pending).toBe(0);
     expect(sso.tokens).toMatchObject([{ user: 'alice', refreshable: true }]);
@@ -224,7 +224,7 @@ describe('agentcore-mcp login', () => {
     const ending = new AbortController();
     const output = new Output();
     const pending = loginTo(home, { device: true }, output, ending.signal);
-    await output.find(/The code is good until/);
+    await output.find(/The code is valid until/);
     ending.abort();
     expect(await pending).toBe(130);
     const folder = join(home.path, '.aws', 'sso', 'cache');
@@ -237,7 +237,7 @@ describe('agentcore-mcp login', () => {
       HOUR,
       'refresh',
       0,
-      /^Signed in to SSO session "corp" until .*, and renewed then without you\n$/,
+      /^Signed in to SSO session "corp" until .*, then renewed automatically\n$/,
     ],
     [HOUR, undefined, 0, /^Signed in to SSO session "corp" until [\d: -]+\n$/],
     [-HOUR, 'refresh', 0, /^The login to .* expired at .* and is renewed when it is used\n$/],
@@ -417,7 +417,7 @@ describe('agentcore-mcp logout', () => {
     const { code, output } = await logoutFrom(home);
     expect(code).toBe(0);
     expect(output.err).toMatch(
-      /^Could not notify AWS of the logout: .*; the login is removed here/,
+      /^Could not tell AWS of the logout: .*\. The login is removed from this machine/,
     );
     expect(existsSync(join(home.path, '.aws', 'sso', 'cache'))).toBe(true);
   });

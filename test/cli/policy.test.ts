@@ -157,7 +157,7 @@ examples:
     const folder = await written({ 'policy.yaml': GOOD, 'examples.yaml': EXAMPLES });
     const file = join(folder, 'examples.yaml');
     const result = await printed((streams) => runPolicyTest({ file }, ENV, streams));
-    expect(result).toEqual({ code: 0, text: '5 of 5 examples hold\n' });
+    expect(result).toEqual({ code: 0, text: '5 of 5 examples pass\n' });
   });
 
   it('reports where the policy decides differently', async () => {
@@ -217,7 +217,7 @@ describe('policy init', () => {
     expect(written_).toMatch(/These read\.\n {2}read: { rules: \[\] }\n {2}list_orders/);
     expect(written_).toMatch(/cannot be undone\.\n {2}delete_db: .*require_approval/);
     await expect(printed((streams) => runPolicyInit({ out }, env, streams))).rejects.toThrow(
-      'is there already',
+      'already exists',
     );
   });
 
@@ -304,12 +304,12 @@ describe('agentcore-mcp policy', () => {
     expect(failed.code).toBe(1);
     expect(failed.lines).toEqual([
       `${file}:3: create_issue {}: expected deny, got allow`,
-      '0 of 1 examples hold',
+      '0 of 1 examples pass',
     ]);
     await writeFile(file, examples.replace('deny', 'allow'));
     expect(await runCli(['policy', 'test', file], ENV)).toMatchObject({
       code: 0,
-      stdout: '1 of 1 examples hold\n',
+      stdout: '1 of 1 examples pass\n',
     });
   });
 

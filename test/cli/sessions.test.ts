@@ -57,7 +57,7 @@ describe('agentcore-mcp sessions', () => {
   it('explains itself if there are no sessions', async () => {
     const { code, stdout } = await sessions(new StateFolder());
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^No sessions are on record\. /);
+    expect(stdout).toMatch(/^There are no sessions\. /);
   });
 
   it('lists sessions that may be billed and those that ended within a day', async () => {
@@ -84,7 +84,7 @@ describe('agentcore-mcp sessions', () => {
       row.indexOf(row === rows[0] ? 'STATE' : (row.split(/ +/)[1] ?? '')),
     );
     expect(new Set(columns).size).toBe(1);
-    expect(stdout).toMatch(/^2 sessions may bill: \S+ – \S+ so far/m);
+    expect(stdout).toMatch(/^2 sessions may be billed: \S+ – \S+ so far/m);
     expect(stdout).toContain('sessions stop --orphaned');
     expect(stdout).toMatch(/^11111111: id unknown, may bill until /m);
     expect(stdout).toMatch(/^1 older one not shown/m);
@@ -391,7 +391,7 @@ describe('agentcore-mcp sessions stop', () => {
     await local.killMicroVm(idOf('one'));
     const { code, stdout } = await sessions(state, ['stop', 'one'], local.env);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^one on .*: was gone already\n$/);
+    expect(stdout).toMatch(/^one on .*: had already ended\n$/);
     expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped' }]);
   });
 

@@ -125,7 +125,7 @@ describe('agentcore-mcp smoke', () => {
     const local = await start({ server: statelessMcp() });
     const env = { RUNTIME_SESSION_MODE: 'identity' };
     const { details } = await smokeOf(local, [], env);
-    expect(details.stop).toContain('goes on');
+    expect(details.stop).toContain('continues');
     expect(local.sessions().map(isStopped)).toEqual([false]);
   });
 });
@@ -227,7 +227,7 @@ describe('agentcore-mcp smoke, if a step fails', () => {
   it.each([
     [[], /AGENTCORE_AGENT_ARN is not set/],
     [['--runtime', 'arn:aws:s3:::bucket'], /Not the ARN of an AgentCore runtime/],
-    [['--runtime', NOTHING_STARTED, '--args', '{}'], /name it by --tool/],
+    [['--runtime', NOTHING_STARTED, '--args', '{}'], /name it with --tool/],
     [['--runtime', NOTHING_STARTED, '--tool', 'a', '--args', '[]'], /not a JSON object/],
     [['--runtime', NOTHING_STARTED, '--sample', 'a={'], /not JSON/],
     [['--runtime', NOTHING_STARTED, '--timeout', 'soon'], /number of seconds/],

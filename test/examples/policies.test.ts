@@ -25,7 +25,7 @@ describe('the example policies', () => {
 
   it.each(trials)('decide as %s expects', async (name) => {
     const { code, stdout } = await runCli(['policy', 'test', join(FOLDER, name)], {});
-    expect(stdout).toMatch(/^(\d+) of \1 examples hold\n$/);
+    expect(stdout).toMatch(/^(\d+) of \1 examples pass\n$/);
     expect(code).toBe(0);
   });
 

@@ -49,7 +49,7 @@ export function registerReplayLogCommands(
     const items = sessions ? [ofSession, ...ofKinds] : ofKinds;
     const chosen = await vscode.window.showQuickPick(items, {
       canPickMany: true,
-      placeHolder: vscode.l10n.t('What the log shows'),
+      placeHolder: vscode.l10n.t('Pick the records to show'),
     });
     if (!chosen) return;
     const kinds = new Set(chosen.flatMap(({ shows }) => shows ?? []));
@@ -114,21 +114,21 @@ async function showAuditReport(report: AuditReport): Promise<void> {
   if (problems.length > 0) {
     const show = vscode.l10n.t('Show Details');
     const sentence = vscode.l10n.t(
-      'The audit is not as it was written ({0} problems): {1}',
+      'The audit was changed ({0} problems): {1}',
       problems.length,
       problems[0] ?? '',
     );
     if ((await vscode.window.showWarningMessage(sentence, show)) === show) await open(report);
   } else if (files === 0) {
-    const nothing = vscode.l10n.t('The audit has no records yet: it begins with the first policy');
+    const nothing = vscode.l10n.t('The audit has no records yet. It starts with the first policy.');
     await vscode.window.showInformationMessage(nothing);
   } else {
     // With a copy of these hashes, the user can later detect the removal of the last records.
     const copy = vscode.l10n.t('Copy Last Hashes');
     const sentence =
       files === 1
-        ? vscode.l10n.t('The audit is as it was written: {0} records in 1 file', records)
-        : vscode.l10n.t('The audit is as it was written: {0} records in {1} files', records, files);
+        ? vscode.l10n.t('The audit is unchanged: {0} records in 1 file', records)
+        : vscode.l10n.t('The audit is unchanged: {0} records in {1} files', records, files);
     if ((await vscode.window.showInformationMessage(sentence, copy)) !== copy) return;
     await vscode.env.clipboard.writeText(formatChainEnds(report));
   }

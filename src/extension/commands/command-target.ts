@@ -63,7 +63,7 @@ export async function pickEntry(
   const [only] = entries;
   if (!only) {
     const setUp = vscode.l10n.t('Set Up Runtime');
-    const sentence = vscode.l10n.t('There is no runtime for this yet.');
+    const sentence = vscode.l10n.t('There is no runtime for this command yet.');
     const chosen = await vscode.window.showInformationMessage(sentence, setUp);
     if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
     throw new UserCancelledError();

@@ -69,7 +69,10 @@ export function registerCredentialCommands(
     onChange();
     if (problem !== undefined) {
       void vscode.window.showWarningMessage(
-        vscode.l10n.t('{0}; the login is removed here, and ends at AWS when it expires', problem),
+        vscode.l10n.t(
+          '{0}. The login is removed from this machine. At AWS, it is valid until it expires.',
+          problem,
+        ),
       );
       return;
     }
@@ -247,7 +250,7 @@ function createAccountStep(accounts: readonly Account[]): FlowStep<Draft> {
   const withRoles = accounts.filter(({ roles }) => roles.length > 0);
   if (withRoles.length === 0) {
     throw new Error(
-      vscode.l10n.t('This login gives access to no role. Ask who manages it for one.'),
+      vscode.l10n.t('This login has access to no role. Ask your AWS administrator for one.'),
     );
   }
   return {
@@ -291,7 +294,7 @@ function createRegionStep(session: SsoSession, env: Environment): FlowStep<Draft
       const region = await askText({
         title: getTitle(),
         position,
-        prompt: vscode.l10n.t('Region of the runtimes to use with it; leave it empty for none'),
+        prompt: vscode.l10n.t('The region of its runtimes. Leave it empty for none.'),
         placeholder: 'us-east-1',
         value: draft.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? session.region,
         check: (text) => (text === '' ? undefined : validateRegion(text)),

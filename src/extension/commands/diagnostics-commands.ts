@@ -38,7 +38,9 @@ export function registerDiagnosticsCommands(
     });
     await vscode.env.clipboard.writeText(text);
     void vscode.window.showInformationMessage(
-      vscode.l10n.t('Copied. It names your runtimes and profiles, and holds no secret.'),
+      vscode.l10n.t(
+        'Copied. The text contains the names of your runtimes and profiles, and no secrets.',
+      ),
     );
   });
 }

@@ -43,9 +43,9 @@ export function registerPolicies(
     } else {
       void showProblemWarning(
         others.length === 0
-          ? vscode.l10n.t('{0} is no valid policy: {1}', name, first.message)
+          ? vscode.l10n.t('{0} is not a valid policy: {1}', name, first.message)
           : vscode.l10n.t(
-              '{0} is no valid policy, with {1} problems. The first: {2}',
+              '{0} is not a valid policy, with {1} problems. The first: {2}',
               name,
               others.length + 1,
               first.message,
@@ -166,7 +166,7 @@ export function registerApprovals(
   const answer = async (pending: PendingApproval, given: GivenAnswer) => {
     if (await approvals.answer(pending, given)) return;
     throw new Error(
-      vscode.l10n.t('The call of {0} does not wait any more', formatToolName(pending.tool)),
+      vscode.l10n.t('The call of {0} is no longer waiting', formatToolName(pending.tool)),
     );
   };
   const answers: readonly [Parameters<CommandRegistry['register']>[0], GivenAnswer][] = [
@@ -197,7 +197,7 @@ export function registerApprovals(
 async function showPendingApproval({ id, tool }: PendingApproval): Promise<void> {
   const button = vscode.l10n.t('Review');
   const sentence = vscode.l10n.t(
-    'An agent wants to call {0}, and waits for your approval',
+    'An agent wants to call {0} and waits for your approval',
     formatToolName(tool),
   );
   if ((await vscode.window.showWarningMessage(sentence, button)) === button) {

@@ -109,7 +109,9 @@ export function registerRuntimeCommands(
     if (text === undefined) return;
     await vscode.env.clipboard.writeText(text);
     void vscode.window.showInformationMessage(
-      vscode.l10n.t('Copied the IAM policy. It allows what this runtime takes, and no more.'),
+      vscode.l10n.t(
+        'Copied the IAM policy. It allows only the actions that this runtime requires.',
+      ),
     );
   });
 
@@ -219,7 +221,7 @@ async function createPolicyText(
       },
       {
         label: vscode.l10n.t('Trust policy of the role {0}', role.arns[0]?.split('/').at(-1) ?? ''),
-        description: vscode.l10n.t('lets the caller assume it'),
+        description: vscode.l10n.t('allows the caller to assume it'),
         document: async () => createRoleTrustPolicy(role, await caller()),
       },
     ],

@@ -109,8 +109,8 @@ async function pick(
   const [first] = entries;
   if (!first) {
     const sentence = mustRun
-      ? vscode.l10n.t('No server runs in this window.')
-      : vscode.l10n.t('All servers run already.');
+      ? vscode.l10n.t('No server is running in this window.')
+      : vscode.l10n.t('All servers are running.');
     void vscode.window.showInformationMessage(sentence);
     throw new UserCancelledError();
   }

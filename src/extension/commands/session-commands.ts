@@ -48,8 +48,11 @@ export function registerSessionCommands(
         modal: true,
         detail:
           active > 0
-            ? vscode.l10n.t('Calls are under way in {0} of them, and will fail.', active)
-            : vscode.l10n.t('Whoever uses them next starts anew.'),
+            ? vscode.l10n.t(
+                '{0} of these sessions have calls in progress. These calls will fail.',
+                active,
+              )
+            : vscode.l10n.t('The next call starts a new session.'),
       },
       stopAll,
     );
@@ -83,12 +86,12 @@ export async function offerToStopOrphans(sessionsModel: SessionsModel): Promise<
   const chosen = await vscode.window.showWarningMessage(
     orphans.length === 1
       ? vscode.l10n.t(
-          'A session on {0} was left behind and may be billed: {1} to come',
+          'An orphaned session on {0} may be billed. Estimated cost until it times out: {1}',
           formatRuntimeName(orphans[0] as SessionInfo),
           toCome,
         )
       : vscode.l10n.t(
-          '{0} sessions were left behind and may be billed: {1} to come',
+          '{0} orphaned sessions may be billed. Estimated cost until they time out: {1}',
           orphans.length,
           toCome,
         ),

@@ -87,7 +87,7 @@ export class McpDefinitionProvider
     const entry = this.#store.find(definition.label);
     if (!entry) {
       const sentence = vscode.l10n.t(
-        'Runtime "{0}" is not set up any more. Set it up again, or remove the server.',
+        'Runtime "{0}" is no longer set up. Set it up again, or remove the server.',
         definition.label,
       );
       throw new Error(sentence);

@@ -115,7 +115,7 @@ export class ServerController {
     throw new AgentCoreError(
       'timeout',
       vscode.l10n.t(
-        'Server "{0}" has not ended within {1} s',
+        'Server "{0}" did not exit within {1} s',
         name,
         this.#timeoutsMs.stopped / 1000,
       ),
@@ -209,7 +209,7 @@ export class ServerController {
     if (runs()) return;
     throw new AgentCoreError(
       'upstream',
-      vscode.l10n.t('Server "{0}" has ended again: its output says why', name),
+      vscode.l10n.t('Server "{0}" has exited again. See its output for the reason.', name),
       { data: { server: name } },
     );
   }
@@ -232,8 +232,14 @@ export class ServerController {
     if (code === ErrorCode.accessDenied) throw this.#denied(name);
     const sentence =
       code === undefined
-        ? vscode.l10n.t('Runtime "{0}" could not be reached: its output says why', name)
-        : vscode.l10n.t('Runtime "{0}" answered with an error: its output says why', name);
+        ? vscode.l10n.t(
+            'Could not reach runtime "{0}". See the output of its server for the reason.',
+            name,
+          )
+        : vscode.l10n.t(
+            'Runtime "{0}" returned an error. See the output of its server for the reason.',
+            name,
+          );
     const kind = code === undefined ? 'connection' : 'upstream';
     throw new AgentCoreError(kind, sentence, { data: { server: name } });
   }
@@ -248,7 +254,7 @@ export class ServerController {
     const statement = arn && createCallStatement(arn, entry?.qualifier);
     return new AgentCoreError(
       'upstream',
-      vscode.l10n.t('Runtime "{0}" does not let its credentials call it', name),
+      vscode.l10n.t('Access denied: the credentials of runtime "{0}" may not call it', name),
       { data: { server: name, ...(statement && { statements: [{ statement }] }) } },
     );
   }
@@ -281,7 +287,7 @@ export class ServerController {
 function createNotStartedError(name: string): AgentCoreError {
   return new AgentCoreError(
     'timeout',
-    vscode.l10n.t('VS Code has not started server "{0}": start it from the list of servers', name),
+    vscode.l10n.t('VS Code did not start server "{0}". Start it from the list of servers.', name),
     { data: { listsServers: true } },
   );
 }
@@ -340,8 +346,5 @@ export class McpAvailability implements vscode.Disposable {
 }
 
 function describeDisabledBy(setting: string): string {
-  return vscode.l10n.t(
-    'VS Code runs no MCP servers now: the setting {0} switches them off',
-    setting,
-  );
+  return vscode.l10n.t('MCP servers are disabled in VS Code by the setting {0}', setting);
 }

@@ -175,7 +175,7 @@ function rejectInvalidCombinations({ target, authorization, sessionMode }: Runti
     throw new InvalidField('sessionMode', why);
   }
   if (target.kind !== 'gateway' && authorization.kind === 'none') {
-    const why = 'is "none", but a runtime lets nobody in unasked: use iam, oauth or tokenCommand';
+    const why = 'is "none", but a runtime requires authorization: use iam, oauth or tokenCommand';
     throw new InvalidField('authorization.type', why);
   }
 }
@@ -195,7 +195,7 @@ function readTarget(fields: FieldReader): RuntimeTarget {
     return { kind: 'local', config, runtime: runtime ?? SAMPLE_RUNTIME };
   }
   if (arn === undefined) {
-    throw new InvalidField('arn', 'is missing: give the ARN of the runtime, or set it up anew');
+    throw new InvalidField('arn', 'is missing: enter the ARN of the runtime, or set it up again');
   }
   try {
     return isGatewayArn(arn)
@@ -259,7 +259,8 @@ function readAuthorization(fields: FieldReader): EntryAuthorization {
 function readTokenUrl(told: FieldReader): string | undefined {
   const text = told.url('tokenUrl');
   if (text === undefined || canReceiveSecret(new URL(text))) return text;
-  const expected = 'an https URL without a user in it, such as https://example.com/oauth2/token';
+  const expected =
+    'an https URL without user information, such as https://example.com/oauth2/token';
   throw new InvalidField('authorization.tokenUrl', `is not valid, expected ${expected}`);
 }
 
@@ -385,7 +386,7 @@ class FieldReader {
     const other = Object.keys(this.#object).find((field) => !this.#known.has(field));
     if (other === undefined) return;
     const known = [...this.#known].join(', ');
-    throw new InvalidField(this.#prefix + other, `is no field that exists; there are ${known}`);
+    throw new InvalidField(this.#prefix + other, `is not a known field; known fields: ${known}`);
   }
 
   #take(field: string): unknown {

@@ -151,7 +151,11 @@ export function readDiscoverySettings(): DiscoverySettings {
     const value = vscode.workspace.getConfiguration('agentcore').get<unknown>(setting) ?? [];
     if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
     problems.push(
-      vscode.l10n.t('{0} must be a list of texts, as in ["{1}"]', `agentcore.${setting}`, example),
+      vscode.l10n.t(
+        '{0} must be a list of strings, such as ["{1}"]',
+        `agentcore.${setting}`,
+        example,
+      ),
     );
     return [];
   };

@@ -30,7 +30,7 @@ export function createAuthorizationSteps(
         const kind = await pick<Kind>({
           title,
           position,
-          placeholder: vscode.l10n.t('How does it let callers in?'),
+          placeholder: vscode.l10n.t('How are callers authorized?'),
           items: createKindItems(draft),
           isActive: (one) => one === draft.authorization.kind,
         });
@@ -64,7 +64,7 @@ export function createAuthorizationSteps(
     }),
     createOAuthStep(title, {
       prompt: vscode.l10n.t(
-        'The token URL; leave it empty to have it found by the runtime’s answer',
+        'The token URL. Leave it empty to use the one from the runtime’s metadata.',
       ),
       placeholder: 'https://example.com/oauth2/token',
       read: ({ tokenUrl = '' }) => tokenUrl,
@@ -81,7 +81,7 @@ export function createAuthorizationSteps(
           title,
           position,
           prompt: isKept
-            ? vscode.l10n.t('The client secret; leave it empty to keep the one that is stored')
+            ? vscode.l10n.t('The client secret. Leave it empty to keep the stored one.')
             : formatSecretPrompt(clientId, tokenUrl),
           placeholder: vscode.l10n.t('Client secret'),
           value: draft.clientSecret,
@@ -93,7 +93,7 @@ export function createAuthorizationSteps(
       },
     },
     createOAuthStep(title, {
-      prompt: vscode.l10n.t('Scopes to ask for, with spaces between; leave it empty for none'),
+      prompt: vscode.l10n.t('The scopes to request, separated by spaces. Leave it empty for none.'),
       placeholder: vscode.l10n.t('Scopes'),
       read: ({ scopes }) => scopes.join(' '),
       write: (scopes) => ({ scopes: scopes.split(/[\s,]+/).filter(Boolean) }),
@@ -153,7 +153,7 @@ function createKindItems(draft: RuntimeDraft) {
   };
   const none = {
     label: vscode.l10n.t('Nothing'),
-    description: vscode.l10n.t('open to anybody'),
+    description: vscode.l10n.t('open to all callers'),
     value: 'none' as const,
   };
   const tokens = [

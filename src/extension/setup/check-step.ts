@@ -64,7 +64,7 @@ export function createCheckStep(setup: SetupContext, check: CheckContext): FlowS
         const answer = await pick<Answer>({
           title: setup.title,
           position,
-          placeholder: vscode.l10n.t('Is the call allowed? A session is started and stopped again'),
+          placeholder: vscode.l10n.t('Access check: it starts a session and stops it again'),
           items: createFindingItems(findings),
           ...(!findings.isDone && {
             fill: async (list: PickList<Answer>) => {

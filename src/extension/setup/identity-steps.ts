@@ -137,7 +137,7 @@ function createProfileItems(
       label: vscode.l10n.t('No profile'),
       description: hasKeys
         ? vscode.l10n.t('access key of the environment')
-        : vscode.l10n.t('what the environment has'),
+        : vscode.l10n.t('credentials of the environment'),
       value: { kind: 'profile', profile: undefined },
     },
     createSeparator(vscode.l10n.t('Profiles')),
@@ -309,12 +309,12 @@ export function createRoleItems(
   return [
     {
       label: vscode.l10n.t('No role'),
-      description: vscode.l10n.t('the profile as it is'),
+      description: vscode.l10n.t('credentials of the profile'),
       value: { kind: 'none' },
     },
     {
       label: `$(edit) ${vscode.l10n.t('Enter a Role…')}`,
-      description: vscode.l10n.t('or several to assume in turn'),
+      description: vscode.l10n.t('or a chain of roles'),
       value: { kind: 'enter' },
       alwaysShow: true,
     },
@@ -386,7 +386,9 @@ async function askRole(
       title: setup.title,
       position,
       canGoBack: true,
-      prompt: vscode.l10n.t('The ARN of the role; several with commas between are assumed in turn'),
+      prompt: vscode.l10n.t(
+        'The ARN of the role, or the ARNs of a role chain, separated by commas',
+      ),
       placeholder: 'arn:aws:iam::ACCOUNT:role/NAME',
       value: arns,
       check: validateRoleArns,
@@ -409,7 +411,7 @@ async function askExternalId(
     position,
     canGoBack: true,
     prompt: vscode.l10n.t(
-      'The external id that the role asks for; leave it empty if there is none',
+      'The external ID that the role requires. Leave it empty if there is none.',
     ),
     placeholder: vscode.l10n.t('External id'),
     value,

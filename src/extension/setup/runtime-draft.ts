@@ -245,7 +245,7 @@ export function readRoleArns(text: string): readonly string[] {
  * @param taken Names of other entries. Case-insensitive, like in the settings.
  */
 export function validateName(text: string, taken: readonly string[]): ValidationMessage {
-  if (!text) return vscode.l10n.t('Give it a name: it is what the server is called.');
+  if (!text) return vscode.l10n.t('Enter a name for the server.');
   if (text.length > 64) return vscode.l10n.t('A name has at most 64 characters.');
   if (/\p{Cc}/u.test(text)) return vscode.l10n.t('A name has no control characters.');
   const isTaken = taken.some((name) => name.toLowerCase() === text.toLowerCase());
@@ -276,7 +276,7 @@ export function validateTokenUrl(text: string): ValidationMessage {
   return text === '' || (URL.canParse(text) && canReceiveSecret(new URL(text)))
     ? undefined
     : vscode.l10n.t(
-        'Expected an https URL without a user in it, such as https://example.com/oauth2/token',
+        'Expected an https URL without user information, such as https://example.com/oauth2/token',
       );
 }
 

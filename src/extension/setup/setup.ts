@@ -127,14 +127,16 @@ function createModeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
     {
       label: vscode.l10n.t('One for each server'),
       description: 'session',
-      detail: vscode.l10n.t('The server keeps its session while it runs, and stops it in the end.'),
+      detail: vscode.l10n.t('The server keeps its session while it runs, and stops it on exit.'),
       value: 'session',
     },
     ...(canShare ? [shared] : []),
     {
       label: vscode.l10n.t('One for each request'),
       description: 'request',
-      detail: vscode.l10n.t('Each request gets a session of its own, which is stopped after it.'),
+      detail: vscode.l10n.t(
+        'Each request gets its own session, which is stopped after the response.',
+      ),
       value: 'request',
     },
   ];
@@ -148,7 +150,7 @@ function createNameStep({ title, store }: SetupContext, own?: string): FlowStep<
       const name = await askText({
         title,
         position,
-        prompt: vscode.l10n.t('The name of the server, as chat and the views show it'),
+        prompt: vscode.l10n.t('The name of the server in chat and in the views'),
         placeholder: vscode.l10n.t('Name'),
         value: draft.name ?? suggestName(draft, taken),
         check: (text) => validateName(text, taken),

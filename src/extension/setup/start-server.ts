@@ -130,7 +130,10 @@ async function showNotReady(name: string): Promise<void> {
   const showOutput = vscode.l10n.t('Show Output');
   const edit = vscode.l10n.t('Edit Runtime');
   const chosen = await vscode.window.showWarningMessage(
-    vscode.l10n.t('{0} is set up, but its tools are not there yet. Its output says why.', name),
+    vscode.l10n.t(
+      '{0} is set up, but its tools are not available yet. See its output for the reason.',
+      name,
+    ),
     showOutput,
     edit,
   );

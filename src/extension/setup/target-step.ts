@@ -151,7 +151,7 @@ function pickTarget(
       alwaysShow: true,
     },
     {
-      label: `$(globe) ${where ? vscode.l10n.t('Look Elsewhere…') : vscode.l10n.t('Choose Where to Look…')}`,
+      label: `$(globe) ${where ? vscode.l10n.t('Other Profile or Region…') : vscode.l10n.t('Choose Profile and Region…')}`,
       description: where ?? '',
       value: { kind: 'elsewhere' },
       alwaysShow: true,
@@ -227,7 +227,7 @@ export function createTargetItems(
     createSeparator(heading),
     ...usable.map((target) => createTargetItem(target, isDone)),
     ...(isDone && targets.length === 0 && problems.length === 0 ? [createEmptyItem(place)] : []),
-    ...(problems.length > 0 ? [createSeparator(vscode.l10n.t('Could not be read'))] : []),
+    ...(problems.length > 0 ? [createSeparator(vscode.l10n.t('Problems'))] : []),
     ...problems.map(createProblemItem),
     ...(others.length > 0 ? [createSeparator(vscode.l10n.t('No MCP servers'))] : []),
     ...others.map(createUnusableItem),
@@ -238,7 +238,7 @@ function createTargetItem(target: Target, isDone: boolean): PickItem<Answer> {
   const isRead = isDone || getCallability(target).asServer !== 'unknown';
   return {
     label: `$(${target.kind === 'gateway' ? 'plug' : 'server'}) ${target.name}`,
-    description: isRead ? getTargetKind(target) : vscode.l10n.t('being read'),
+    description: isRead ? getTargetKind(target) : vscode.l10n.t('loading'),
     detail: [target.description, formatEndpoint(target), formatTargetStatus(target)]
       .filter(Boolean)
       .join(' · '),
@@ -258,7 +258,7 @@ function createUnusableItem(target: Target): PickItem<Answer> {
 
 function createProblemItem(problem: Problem): PickItem<Answer> {
   const help = {
-    denied: vscode.l10n.t('Copy what IAM has to allow'),
+    denied: vscode.l10n.t('Copy the required IAM statement'),
     credentials: problem.unconfirmed
       ? vscode.l10n.t('Review the command')
       : vscode.l10n.t('Sign in'),
@@ -403,7 +403,7 @@ function formatEndpointDescription({
 }: DiscoveredEndpoint): string {
   return [
     liveVersion && vscode.l10n.t('version {0}', liveVersion),
-    targetVersion && vscode.l10n.t('version {0} on its way', targetVersion),
+    targetVersion && vscode.l10n.t('updating to version {0}', targetVersion),
     status !== 'READY' && status.toLowerCase().replaceAll('_', ' '),
   ]
     .filter(Boolean)
@@ -480,7 +480,7 @@ function pickScopeProfile(
   profile: string | undefined,
   position: StepPosition,
 ): ReturnType<typeof pickProfile> {
-  const placeholder = vscode.l10n.t('Pick the AWS profile to look with');
+  const placeholder = vscode.l10n.t('Pick the AWS profile for the search');
   return pickProfile(setup, { profile, position, placeholder });
 }
 
@@ -504,7 +504,7 @@ async function pickRegion(
   return pick<string>({
     title,
     position,
-    placeholder: vscode.l10n.t('Pick the region to look in, or type one'),
+    placeholder: vscode.l10n.t('Pick the region to search, or type one'),
     items: [
       ...near.map(item),
       createSeparator(vscode.l10n.t('All regions')),

@@ -96,7 +96,9 @@ async function apply(remedy: Remedy): Promise<unknown> {
     case 'copyStatement':
       await vscode.env.clipboard.writeText(remedy.text);
       return vscode.window.showInformationMessage(
-        vscode.l10n.t('Copied. Add it to the policy, or send it to whoever may.'),
+        vscode.l10n.t(
+          'Copied. Add it to the policy, or send it to an administrator of the account.',
+        ),
       );
     case 'networkSettings':
       return run('workbench.action.openSettings', 'http.proxy');

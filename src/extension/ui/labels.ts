@@ -92,8 +92,8 @@ function formatSessionState(entry: SessionInfo): string {
   const { state, mayBill, open, idleLeft, lifetimeLeft, endedAt } = entry;
   if (state === 'active') {
     return open === 1
-      ? vscode.l10n.t('active, 1 call under way')
-      : vscode.l10n.t('active, {0} calls under way', open);
+      ? vscode.l10n.t('active, 1 call in progress')
+      : vscode.l10n.t('active, {0} calls in progress', open);
   }
   if (mayBill) {
     const left = formatDuration(Math.min(idleLeft, lifetimeLeft));
@@ -138,7 +138,10 @@ export function createSessionTooltip(entry: SessionInfo): vscode.MarkdownString 
     [vscode.l10n.t('Last active'), formatTime(entry.lastActiveAt)],
     [vscode.l10n.t('Timeouts'), lifecycle.source === 'runtime' ? timeouts : assumed],
     [vscode.l10n.t('Cost so far'), formatCost(entry.cost)],
-    [vscode.l10n.t('Cost to come'), mayBill ? formatCost(entry.costToCome) : undefined],
+    [
+      vscode.l10n.t('Estimated cost until idle timeout'),
+      mayBill ? formatCost(entry.costToCome) : undefined,
+    ],
   ];
   return createTooltip(formatRuntimeName(entry), facts, [
     ...formatSessionNotes(entry),
@@ -151,7 +154,7 @@ export function formatLocalNote(entries: readonly SessionInfo[]): readonly strin
   const isHere = ({ endpoint }: SessionInfo) =>
     /^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:|\/|$)/.test(endpoint);
   return entries.length > 0 && entries.every(isHere)
-    ? [vscode.l10n.t('A local AgentCore bills nothing: this is what AWS would')]
+    ? [vscode.l10n.t('A local AgentCore costs nothing. These are the costs on AWS.')]
     : [];
 }
 

@@ -156,7 +156,7 @@ function formatJournalRecord(record: JournalRecord): EntryText {
     case 'session.stopped':
       return {
         about: record.wasGone
-          ? vscode.l10n.t('Session was gone already')
+          ? vscode.l10n.t('Session had already ended')
           : vscode.l10n.t('Session stopped'),
         said: '',
       };

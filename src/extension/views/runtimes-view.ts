@@ -345,7 +345,7 @@ function createEndpointItem({ runtime, endpoint }: EndpointNode): vscode.TreeIte
   const { liveVersion, targetVersion, status } = endpoint;
   const words = [
     liveVersion ? vscode.l10n.t('version {0}', liveVersion) : vscode.l10n.t('no version yet'),
-    targetVersion && vscode.l10n.t('{0} is coming', targetVersion),
+    targetVersion && vscode.l10n.t('updating to version {0}', targetVersion),
     status.toLowerCase().replaceAll('_', ' '),
   ];
   item.tooltip = endpoint.arn;
@@ -407,7 +407,7 @@ function formatCaller({ profile, role, target, authorization }: RuntimeEntry) {
     case 'tokenCommand':
       return [vscode.l10n.t('token command')];
     case 'none':
-      return [vscode.l10n.t('open to anybody')];
+      return [vscode.l10n.t('open to all callers')];
   }
 }
 
@@ -450,7 +450,7 @@ function formatScopeDescription(
   const count = (runtimes?.items.length ?? 0) + (gateways?.items.length ?? 0);
   const age = Math.max(now - Math.min(...readAt), 0);
   return [
-    isLooking && vscode.l10n.t('looking'),
+    isLooking && vscode.l10n.t('searching'),
     readAt.length > 0 && vscode.l10n.t('{0} found', count),
     readAt.length > 0 && !isLooking && vscode.l10n.t('{0} ago', formatDuration(age)),
     problems.length > 0 &&

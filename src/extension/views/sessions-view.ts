@@ -205,13 +205,13 @@ export function createApprovalItem({
   const item = new vscode.TreeItem(name);
   const seconds = Math.max(0, Math.round((Date.parse(until) - Date.now()) / 1000));
   item.id = id;
-  item.description = vscode.l10n.t('waits for you, for {0} s', seconds);
+  item.description = vscode.l10n.t('waits for your approval, {0} s left', seconds);
   item.tooltip = text;
   item.iconPath = new vscode.ThemeIcon('question');
   item.contextValue = mayLast ? 'approval;session' : 'approval;once';
   item.command = { command: REVIEW, title: vscode.l10n.t('Review'), arguments: [id] };
   item.accessibilityInformation = {
-    label: vscode.l10n.t('{0}, waits for your approval for {1} s', name, seconds),
+    label: vscode.l10n.t('{0}, waits for your approval, {1} s left', name, seconds),
   };
   return item;
 }

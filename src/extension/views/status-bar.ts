@@ -53,7 +53,7 @@ export class BillingStatusBar implements vscode.Disposable {
       this.#item.tooltip = [
         vscode.l10n.t('AgentCore sessions that may be billed: {0}', billing.length),
         vscode.l10n.t('Cost so far: {0}', cost),
-        vscode.l10n.t('To come if left alone: {0}', toCome),
+        vscode.l10n.t('Estimated cost until idle timeout: {0}', toCome),
         ...formatLocalNote(billing),
       ].join('\n');
       this.#item.accessibilityInformation = {

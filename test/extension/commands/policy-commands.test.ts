@@ -86,7 +86,9 @@ describe('the command that checks a policy', () => {
       [2, 0, 7, expect.stringContaining('default')],
     ]);
     expect(window.said).toEqual([
-      expect.stringMatching(/^rules\.yaml is no valid policy, with 2 problems\. The first: tols: /),
+      expect.stringMatching(
+        /^rules\.yaml is not a valid policy, with 2 problems\. The first: tols: /,
+      ),
     ]);
     await expect.poll(() => commands.run).toEqual([['workbench.actions.view.problems']]);
   });

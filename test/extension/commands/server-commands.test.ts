@@ -54,7 +54,7 @@ describe('a server command from the Command Palette', () => {
     'shows a message if no server runs: %s',
     async (command) => {
       expect(await fromPalette(command, ['weather'], [])).toEqual([
-        'No server runs in this window.',
+        'No server is running in this window.',
       ]);
     },
   );
@@ -68,6 +68,6 @@ describe('a server command from the Command Palette', () => {
 
   it('shows a message if there is no server to start', async () => {
     const said = await fromPalette(Commands.startServer, ['weather'], ['weather']);
-    expect(said).toEqual(['All servers run already.']);
+    expect(said).toEqual(['All servers are running.']);
   });
 });

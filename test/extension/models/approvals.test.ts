@@ -65,7 +65,7 @@ describe('a call that waits for approval', () => {
     const item = view.getTreeItem(node as SessionNode);
     expect(item).toMatchObject({ label: 'pay', contextValue: 'approval;session' });
     expect(item.accessibilityInformation?.label).toMatch(
-      /^pay, waits for your approval for \d+ s$/,
+      /^pay, waits for your approval, \d+ s left$/,
     );
     expect(item.tooltip).toBe(QUESTION.text);
     await store.put({ ...QUESTION, id: ID.replace(/1$/, '2'), mayLast: false });
@@ -105,7 +105,7 @@ describe('a call that waits for approval', () => {
     await store.put(QUESTION);
     const [node] = await waiting(1);
     await store.remove(ID);
-    await expect(run('agentcore.approveOnce', node)).rejects.toThrow('does not wait any more');
+    await expect(run('agentcore.approveOnce', node)).rejects.toThrow('is no longer waiting');
   });
 
   it('is shown without text that VS Code would turn into a link', async () => {

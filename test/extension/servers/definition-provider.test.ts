@@ -228,6 +228,6 @@ describe('a start', () => {
   it('reports that its runtime was removed meanwhile', async () => {
     const { resolve, remove } = provider([WEATHER]);
     remove();
-    await expect(resolve('weather')).rejects.toThrow('"weather" is not set up any more');
+    await expect(resolve('weather')).rejects.toThrow('"weather" is no longer set up');
   });
 });

@@ -139,7 +139,7 @@ describe('starting a server', () => {
       recorded.fire({ head, record: { ...call, at: new Date().toISOString() } });
     });
     await expect(servers.start('weather')).rejects.toMatchObject({
-      message: 'Runtime "weather" does not let its credentials call it',
+      message: 'Access denied: the credentials of runtime "weather" may not call it',
       data: {
         server: 'weather',
         statements: [

@@ -102,9 +102,9 @@ describe('agentcore.runtimes', () => {
     ],
     [
       { name: 'a', arn: ARN, authorization: { type: 'oauth', clientId: 'c', clientSecret: 's' } },
-      'authorization.clientSecret is no field that exists',
+      'authorization.clientSecret is not a known field',
     ],
-    [{ name: 'a', arn: ARN, proflie: 'work' }, 'proflie is no field that exists'],
+    [{ name: 'a', arn: ARN, proflie: 'work' }, 'proflie is not a known field'],
     [{ name: 'a', arn: ARN, endpointUrl: 'ftp://x' }, 'endpointUrl is "ftp://x"'],
     [{ name: 'a', local: { config: 'x.yaml' } }, 'local.runtime is missing'],
     [{ name: 'a', arn: ARN, stopOnExit: 'yes' }, 'stopOnExit is "yes", expected true or false'],

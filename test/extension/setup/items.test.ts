@@ -92,7 +92,7 @@ describe('discovered runtimes', () => {
   it('show a loading state until the protocol is known, and a message if there are none', () => {
     const unread = runtime('weather', { protocol: undefined, authorizer: undefined });
     const [, item] = createTargetItems(place({ runtimes: listing([unread]), isDone: false }), NOW);
-    expect(item).toMatchObject({ label: '$(server) weather', description: 'being read' });
+    expect(item).toMatchObject({ label: '$(server) weather', description: 'loading' });
     expect(createTargetItems(place({ runtimes: listing([]) }), NOW)[1]?.label).toContain(
       'no runtimes',
     );
@@ -103,7 +103,7 @@ describe('the endpoint list', () => {
   it('shows live versions, and always contains DEFAULT and the current endpoint', () => {
     const prod = { name: 'prod', arn: '', status: 'READY', liveVersion: '2', targetVersion: '3' };
     expect(createEndpointItems([prod], 'old')).toMatchObject([
-      { label: 'prod', description: 'version 2 · version 3 on its way' },
+      { label: 'prod', description: 'version 2 · updating to version 3' },
       { label: 'DEFAULT', description: '' },
       { label: 'old' },
     ]);

@@ -109,7 +109,7 @@ describe('several profiles', () => {
     const { setup } = await startAccount();
     await appendFile(process.env.AWS_CONFIG_FILE as string, others);
     const answer = ask({ ...setup, places: noPlaces }, 'discovered');
-    const profiles = await question(/AWS profile to look with/, /^third$/);
+    const profiles = await question(/AWS profile for the search/, /^third$/);
     expect(profiles.labels).toEqual(expect.arrayContaining(['work', 'other', 'third']));
     profiles.choose('work');
     const targets = await question(/Pick a runtime/, /server/);
@@ -130,7 +130,7 @@ describe('several profiles', () => {
     const { setup } = await startAccount();
     await appendFile(process.env.AWS_CONFIG_FILE as string, `${others}${more}`);
     const answer = ask({ ...setup, places: () => places ?? noPlaces() }, 'discovered');
-    const targets = await question(/Pick a runtime/, /Look Elsewhere/);
+    const targets = await question(/Pick a runtime/, /Other Profile or Region/);
     expect(targets.items).toContainEqual(expect.objectContaining({ description: place }));
     targets.escape();
     await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
@@ -166,15 +166,15 @@ console.log(${JSON.stringify(JSON.stringify(key))});\n`,
   box.type(local.runtime('server').arn);
   box.accept();
   await choose(/Pick the endpoint/, /^DEFAULT$/);
-  const next = await question(/let callers in|AWS profile/);
+  const next = await question(/callers authorized|AWS profile/);
   if (/callers/.test(next.placeholder ?? '')) next.choose('IAM');
   await choose(/AWS profile/, /^work$/);
   await choose(/role to assume/, /^No role$/);
-  const check = await question(/Is the call allowed/, /Review Command/);
+  const check = await question(/Access check/, /Review Command/);
   expect(existsSync(mark)).toBe(false);
   expect(local.sessions()).toEqual([]);
   check.choose('$(eye) Review Command');
-  const again = await question(/Is the call allowed/, /^\$\(tools\)/);
+  const again = await question(/Access check/, /^\$\(tools\)/);
   expect(reviewed).toEqual([{ kind: 'credential_process', text: command }]);
   expect(existsSync(mark)).toBe(true);
   again.escape();
@@ -199,7 +199,7 @@ describe('the runtime setup', () => {
     profiles.choose('work');
     await choose(/role to assume/, /^No role$/);
 
-    const check = await question(/Is the call allowed/, /Check Again/);
+    const check = await question(/Access check/, /Check Again/);
     expect(check.labels).toEqual(
       expect.arrayContaining(['$(check) Continue', '$(account) user developer']),
     );
@@ -266,19 +266,19 @@ describe('the runtime setup', () => {
     box.accept();
     await choose(/Pick the endpoint/, /^DEFAULT$/);
     // The authorizer of a pasted ARN is known as soon as AWS answers.
-    const next = await question(/let callers in|AWS profile/);
+    const next = await question(/callers authorized|AWS profile/);
     if (/callers/.test(next.placeholder ?? '')) next.choose('IAM');
     await choose(/AWS profile/, /^work$/);
     await choose(/role to assume/, /^No role$/);
 
-    await choose(/Is the call allowed/, /Copy the Missing Statement/);
+    await choose(/Access check/, /Copy the Missing Statement/);
     await expect
       .poll(() => clipboard.clipboard.text)
       .toContain('bedrock-agentcore:InvokeAgentRuntime');
     expect(JSON.parse(clipboard.clipboard.text)).toMatchObject({ Effect: 'Allow' });
 
     // The same results are shown again after Back, and Back leads to the role.
-    const again = await question(/Is the call allowed/, /Continue Anyway/);
+    const again = await question(/Access check/, /Continue Anyway/);
     again.press(QuickInputButtons.Back);
     const role = await question(/role to assume/, /^No role$/);
     role.escape();

@@ -105,7 +105,7 @@ describe('configured runtimes', () => {
     });
     const { items } = await setUp([{ name: 'weather', arn: ARN }]);
     const labels = async () => (await items()).map(({ label }) => label);
-    const sentence = 'agentcore.discovery.profiles must be a list of texts, as in ["default"]';
+    const sentence = 'agentcore.discovery.profiles must be a list of strings, such as ["default"]';
     await expect.poll(labels).toEqual(['weather', 'environment · us-east-1', sentence]);
     workspace.configure({
       'agentcore.discovery.profiles': ['work'],

@@ -57,6 +57,6 @@ it.each([
   ['http://127.0.0.1:8787', true],
 ])('the tooltip for %s states that it is free: %s', (endpoint, isFree) => {
   const status = setUp(MINUTE, endpoint);
-  expect(window.statusBarItem?.tooltip?.includes('bills nothing')).toBe(isFree);
+  expect(window.statusBarItem?.tooltip?.includes('costs nothing')).toBe(isFree);
   status.dispose();
 });

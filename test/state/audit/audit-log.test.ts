@@ -243,7 +243,7 @@ test('agentcore-mcp audit verify reports in text, in JSON and by its exit code',
   };
   expect(await run(false)).toMatchObject({
     code: 0,
-    text: expect.stringContaining('as they were written'),
+    text: expect.stringContaining('unchanged'),
   });
   const noted = join(state, 'noted.json');
   await writeFile(noted, (await run(true)).text);
@@ -263,7 +263,7 @@ test('agentcore-mcp audit verify reports in text, in JSON and by its exit code',
     text: expect.stringContaining('was there when its end was noted'),
   });
   await expect(run(false, last)).rejects.toThrow('there is no such file');
-  await expect(run(false, paths[0])).rejects.toThrow('is not what');
+  await expect(run(false, paths[0])).rejects.toThrow('is not the output of');
   await unlink(paths[1] as string);
   expect(await run(false)).toMatchObject({ code: 1, text: expect.stringContaining('missing') });
   const { code, text } = await run(true);
@@ -317,9 +317,9 @@ describe('agentcore-mcp audit find', () => {
       const lines = text.trim().split('\n');
       expect(lines).toHaveLength(2);
       expect(lines[0]).toMatch(
-        /^2026-11-21T15:21:01\.000Z {2}tools\/call tool {2}put in {2}record first/,
+        /^2026-11-21T15:21:01\.000Z {2}tools\/call tool {2}created {2}record first/,
       );
-      expect(lines[1]).toContain('put in and taken back  record third');
+      expect(lines[1]).toContain('created and restored  record third');
     }
     const { uses } = JSON.parse((await find(state, put, true)).text);
     expect(uses).toMatchObject([

@@ -108,14 +108,14 @@ test('a token command is shown literally', async () => {
 
 test('the setup check prompts before it runs a token command', async () => {
   const { quickInput, dialog } = scene().vsCode.workbench;
-  const check = 'Is the call allowed? A session is started and stopped again';
+  const check = 'Access check: it starts a session and stops it again';
   await runOn('guarded', 'agentcore.editRuntime');
   await quickInput.waitFor('Pick a runtime or a gateway, or paste an ARN');
   await quickInput.type(scene().local.runtime('notes').arn);
   await quickInput.pick('Use this ARN');
   await quickInput.waitFor('Pick the endpoint to call, or type its name');
   await quickInput.pick('DEFAULT');
-  await quickInput.waitFor('How does it let callers in?');
+  await quickInput.waitFor('How are callers authorized?');
   await quickInput.accept();
   await quickInput.waitForValue('print-token --audience tools');
   await quickInput.accept();

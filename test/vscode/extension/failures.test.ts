@@ -122,12 +122,12 @@ describe('a server that cannot start', () => {
     },
     {
       name: 'denied',
-      says: /^Runtime "denied" does not let its credentials call it$/,
+      says: /^Access denied: the credentials of runtime "denied" may not call it$/,
       buttons: ['Show Output', 'Copy Missing Statement', 'Show Logs'],
     },
     {
       name: 'dead',
-      says: /^Runtime "dead" could not be reached: its output says why$/,
+      says: /^Could not reach runtime "dead"\. See the output of its server for the reason\.$/,
       buttons: ['Show Output', 'Network Settings', 'Show Logs'],
     },
   ])('$name shows the reason with a button for the next step', async ({ name, says, buttons }) => {
@@ -156,7 +156,7 @@ test('the failure is in the log', async () => {
   const { notifications, output, view } = parts();
   await view('Runtimes').runInlineAction('dead', 'Start Server');
   await notifications.press('Runtime "dead"', 'Show Logs');
-  const text = await output.waitFor('agentcore.startServer: Runtime "dead" could not be reached');
+  const text = await output.waitFor('agentcore.startServer: Could not reach runtime "dead"');
   expect(holdsSecret(text, secrets)).toBe(false);
 });
 
@@ -209,7 +209,7 @@ describe('single sign-on', () => {
     await quickInput.pick('Development');
     await quickInput.waitFor('Role in Development');
     await quickInput.pick('Reader');
-    await quickInput.waitForMessage('Region of the runtimes');
+    await quickInput.waitForMessage('The region of its runtimes');
     await quickInput.type('us-west-2');
     await quickInput.accept();
     await quickInput.waitForMessage('Name of the profile');
@@ -250,7 +250,7 @@ describe('single sign-on', () => {
     const id = await leaveOrphan(vsCode.folder, local, 'notes', 'team');
     expireLogins(vsCode.folder);
     await vsCode.load();
-    await notifications.press('left behind', 'Stop Sessions');
+    await notifications.press('An orphaned session', 'Stop Sessions');
     expect(await notifications.waitFor('Could not be stopped')).toMatch(
       /^Could not be stopped and may be billed: notes-\w+: The login of profile "team" is missing or/,
     );

@@ -25,7 +25,7 @@ test('a mistake in a policy is marked at its position', async () => {
   const { driver, folder, workbench } = scene().vsCode;
   await workbench.editors.open(join(folder.workspace, 'agentcore-policy.json'));
   await workbench.runCommand('AgentCore: Check Policy');
-  await workbench.notifications.waitFor('is no valid policy');
+  await workbench.notifications.waitFor('is not a valid policy');
   const marks = () =>
     driver.run(({ languages }) =>
       languages
@@ -67,7 +67,7 @@ test('policy decisions are in the replay log, and the audit is verified', async 
   await log.open();
   await log.waitForDescription('forget', /^denied by \/default · .* proxy/);
   await workbench.runCommand('AgentCore: Verify Audit');
-  await workbench.notifications.waitFor('as it was written: 2 records in 1 file');
+  await workbench.notifications.waitFor('unchanged: 2 records in 1 file');
 });
 
 test('a call that waits for approval is approved with one click', async () => {
@@ -88,7 +88,7 @@ test('a call that waits for approval is approved with one click', async () => {
   await workbench.openContainer('AgentCore');
   await workbench.notifications.waitFor('An agent wants to call forget');
   const sessions = workbench.view('Sessions');
-  await sessions.waitForDescription('forget', /^waits for you/);
+  await sessions.waitForDescription('forget', /^waits for your approval/);
   await sessions.runInlineAction('forget', 'Approve Once');
   const answer = await until(stepMs, 'The answer', () => store.readAnswer(question.id));
   expect(answer).toBe('once');

@@ -51,7 +51,7 @@ async function toggleKinds(...kinds: readonly string[]): Promise<void> {
   const { workbench } = scene().vsCode;
   const { quickInput } = workbench;
   await workbench.view('Replay Log').runTitleAction('Filter Replay Log');
-  await quickInput.waitFor('What the log shows');
+  await quickInput.waitFor('Pick the records to show');
   for (const kind of kinds) await quickInput.pick(kind);
   await quickInput.accept();
 }

@@ -156,11 +156,11 @@ describe('commands', () => {
     await quickInput.waitForMessage('The ARN of the role');
     await quickInput.type(CALLER);
     await quickInput.accept();
-    await quickInput.waitForMessage('The external id');
+    await quickInput.waitForMessage('The external ID');
     await quickInput.back();
     await quickInput.waitForValue(CALLER);
     await quickInput.accept();
-    await quickInput.waitForMessage('The external id');
+    await quickInput.waitForMessage('The external ID');
     await quickInput.type(EXTERNAL_ID);
     await quickInput.accept();
     await view('Runtimes').waitForDescription('notes', /^running · other · Caller · session$/);
@@ -193,7 +193,7 @@ describe('commands', () => {
       await quickInput.waitFor(placeholder);
       await quickInput.accept();
     }
-    await quickInput.waitFor('Is the call allowed? A session is started and stopped again');
+    await quickInput.waitFor('Access check: it starts a session and stops it again');
     await quickInput.pick('Continue');
     await quickInput.waitFor('Pick how sessions of the runtime are used');
     await quickInput.accept();

@@ -80,11 +80,14 @@ test('the session of a killed program is offered for stopping', async () => {
   const id = await leaveOrphan(vsCode.folder, local, 'notes');
   await vsCode.load();
   const { notifications } = vsCode.workbench;
-  expect(await notifications.waitFor('left behind')).toMatch(
-    /^A session on notes-\w+ was left behind and may be billed: .* to come$/,
+  expect(await notifications.waitFor('An orphaned session')).toMatch(
+    /^An orphaned session on notes-\w+ may be billed\. Estimated cost until it times out: .*$/,
   );
-  expect(await notifications.buttons('left behind')).toEqual(['Stop Sessions', 'Show Sessions']);
-  await notifications.press('left behind', 'Stop Sessions');
+  expect(await notifications.buttons('An orphaned session')).toEqual([
+    'Stop Sessions',
+    'Show Sessions',
+  ]);
+  await notifications.press('An orphaned session', 'Stop Sessions');
   await local.until(
     () =>
       local

@@ -29,7 +29,7 @@ const QUESTIONS: readonly { readonly placeholder: string; readonly answer: strin
   { placeholder: 'Pick the AWS profile to call it with', answer: 'dev' },
   { placeholder: 'Pick a role to assume, or type its ARN', answer: 'No role' },
   {
-    placeholder: 'Is the call allowed? A session is started and stopped again',
+    placeholder: 'Access check: it starts a session and stops it again',
     answer: 'Continue',
   },
   { placeholder: 'Pick how sessions of the runtime are used', answer: 'One for each server' },
@@ -44,7 +44,7 @@ function entries(): Promise<readonly object[] | undefined> {
 
 /** Selects a profile first, because none of them is called `default`. */
 async function chooseWhere(): Promise<void> {
-  await quickInput().waitFor('Pick the AWS profile to look with');
+  await quickInput().waitFor('Pick the AWS profile for the search');
   await quickInput().pick('dev');
 }
 
@@ -166,7 +166,7 @@ test('a runtime is added by its ARN, with a unique name', async () => {
   await quickInput().type(arn);
   await quickInput().accept();
   const [, endpoint, ...others] = QUESTIONS;
-  const authorizer = { placeholder: 'How does it let callers in?', answer: 'IAM' };
+  const authorizer = { placeholder: 'How are callers authorized?', answer: 'IAM' };
   for (const { placeholder, answer } of [endpoint ?? authorizer, authorizer, ...others]) {
     await quickInput().waitFor(placeholder);
     await quickInput().pick(answer);
@@ -225,7 +225,7 @@ test('a user without an SSO session signs in by the start URL, and adds a profil
   await quickInput().waitFor('Account');
   await quickInput().pick('Development');
   await quickInput().pick('Reader');
-  await quickInput().waitForMessage('Region of the runtimes');
+  await quickInput().waitForMessage('The region of its runtimes');
   await quickInput().accept();
   await quickInput().waitForMessage('Name of the profile');
   await quickInput().accept();
