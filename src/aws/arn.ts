@@ -26,6 +26,12 @@ const RUNTIME_ARN =
 const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID';
 
 /** The path of runtime invocations: `…/runtimes/{ARN or id}/invocations`. */
+/** ARN of a role, with the length limit of IAM. */
+export const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
+
+/** Name of an endpoint of a runtime. */
+export const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
+
 const INVOCATIONS_PATH = /^(.*)\/runtimes\/(.+)\/invocations\/?$/;
 
 /** AgentCore's data plane in AWS. */

@@ -1,4 +1,4 @@
-import { parseGatewayArn, parseRuntimeArn } from '../aws/arn.ts';
+import { ENDPOINT_NAME, parseGatewayArn, parseRuntimeArn } from '../aws/arn.ts';
 import {
   createAccessPolicy,
   createCallerPolicy,
@@ -44,8 +44,6 @@ interface Documents {
     readonly trust?: TrustPolicy;
   };
 }
-
-const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 
 /**
  * Runs the verb `iam`: prints the minimum IAM permissions for the given options. Makes no AWS

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { isGatewayAddress, parseGatewayAddress, parseRuntimeArn } from '../aws/arn.ts';
+import { isGatewayAddress, parseGatewayAddress, parseRuntimeArn, ROLE_ARN } from '../aws/arn.ts';
 import { type AuthorizationSettings, readAuthorization } from '../aws/auth/settings.ts';
 import type { AssumeRole } from '../aws/credentials/options.ts';
 import { getEnvironmentProfile } from '../aws/shared-config.ts';
@@ -101,8 +101,6 @@ function findPolicyLocations(env: Environment): readonly PolicyPlace[] {
   const places = getPolicyLocations(env);
   return places.some(({ path, isRequired }) => isRequired || existsSync(path)) ? places : [];
 }
-
-const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
 /** AWS limits for the duration of a role in seconds: with role chaining, minimum, and maximum. */
 const MAX_CHAINED_ROLE_SECONDS = 3_600;

@@ -417,7 +417,7 @@ describe('agentcore-mcp logout', () => {
     const { code, output } = await logoutFrom(home);
     expect(code).toBe(0);
     expect(output.err).toMatch(
-      /^Could not tell AWS of the logout: .*\. The login is removed from this machine/,
+      /^Could not notify AWS of the logout: .*\. The login is removed from this machine/,
     );
     expect(existsSync(join(home.path, '.aws', 'sso', 'cache'))).toBe(true);
   });

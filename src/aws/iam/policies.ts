@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../../base/errors.ts';
-import type { GatewayArn, RuntimeArn } from '../arn.ts';
+import { type GatewayArn, ROLE_ARN, type RuntimeArn } from '../arn.ts';
 
 /** Creates minimal IAM policies and trust policies for the use of runtimes and gateways. */
 
@@ -124,8 +124,6 @@ interface Trust {
   readonly sourceIdentity?: boolean | undefined;
 }
 
-const ROLE = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
-
 const PRINCIPAL = /^arn:(aws[a-z-]*):(iam|sts)::(\d{12}):(root|(user|role|assumed-role)\/(.+))$/;
 
 const SSO_ROLE = /^AWSReservedSSO_/;
@@ -134,7 +132,7 @@ const SSO_PATH = 'aws-reserved/sso.amazonaws.com/';
 
 /** @throws {AgentCoreError} `usage` if the text is not the ARN of a role. */
 export function parseRoleArn(text: string): string {
-  if (ROLE.test(text.trim())) return text.trim();
+  if (ROLE_ARN.test(text.trim())) return text.trim();
   throw new AgentCoreError(
     'usage',
     `Not the ARN of a role, expected arn:aws:iam::ACCOUNT:role/NAME: ${text}`,

@@ -1,8 +1,10 @@
 import {
+  ENDPOINT_NAME,
   type GatewayArn,
   isGatewayArn,
   parseGatewayArn,
   parseRuntimeArn,
+  ROLE_ARN,
   type RuntimeArn,
 } from '../../aws/arn.ts';
 import { getErrorMessage } from '../../base/errors.ts';
@@ -97,10 +99,6 @@ export const SAMPLE_RUNTIME = 'sample';
 const SERVER_NAME = /^(?!\s)[^\p{Cc}]{1,64}(?<!\s)$/u;
 
 const NAME = /^[^\p{Cc}]{1,64}$/u;
-
-const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
-
-const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
 /**
  * Parses the value of `agentcore.runtimes`. An invalid entry becomes a problem, and the other
