@@ -10,7 +10,7 @@ import { IdentitiesModel } from '../models/identities-model.ts';
 import { ProfilesModel } from '../models/profiles-model.ts';
 import type { ServersModel } from '../models/servers-model.ts';
 import type { SessionsModel } from '../models/sessions-model.ts';
-import { McpAvailability, type ServerController } from '../servers/server-control.ts';
+import { type ServerController, watchMcpAvailability } from '../servers/server-control.ts';
 import { Commands, Settings } from '../settings/contributions.ts';
 import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { RuntimeStore, WrittenEntry } from '../settings/runtime-store.ts';
@@ -334,7 +334,7 @@ export function registerRuntimes(
   commands.register(SHOW_PROBLEM, (problem: Problem) => {
     void showProblem(problem.sentence, getProblemRemedies(problem));
   });
-  const availability = new McpAvailability((sentence) => {
+  const availability = watchMcpAvailability((sentence) => {
     runtimes.message = sentence;
   });
   context.subscriptions.push(

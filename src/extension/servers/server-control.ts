@@ -321,28 +321,19 @@ function requireMcp(): void {
  * Reports whether a setting disables MCP servers. Updates the context key and calls `onChange` now
  * and after each change.
  */
-export class McpAvailability implements vscode.Disposable {
-  readonly #onChange: (sentence: string | undefined) => void;
-  readonly #subscription: vscode.Disposable;
-
-  constructor(onChange: (sentence: string | undefined) => void) {
-    this.#onChange = onChange;
-    this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration('chat')) this.#tell();
-    });
-    this.#tell();
-  }
-
-  dispose(): void {
-    this.#subscription.dispose();
-  }
-
-  #tell(): void {
+export function watchMcpAvailability(
+  onChange: (sentence: string | undefined) => void,
+): vscode.Disposable {
+  const update = () => {
     const setting = findDisablingSetting();
     const isOff = setting !== undefined;
     void vscode.commands.executeCommand('setContext', Contexts.mcpIsOff, isOff);
-    this.#onChange(setting === undefined ? undefined : describeDisabledBy(setting));
-  }
+    onChange(isOff ? describeDisabledBy(setting) : undefined);
+  };
+  update();
+  return vscode.workspace.onDidChangeConfiguration((event) => {
+    if (event.affectsConfiguration('chat')) update();
+  });
 }
 
 function describeDisabledBy(setting: string): string {

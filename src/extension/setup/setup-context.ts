@@ -19,32 +19,23 @@ export interface CheckContext {
   readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
 }
 
-export interface SetupParts {
-  readonly env: () => Environment;
-  readonly store: RuntimeStore;
+/** The parts of all setups in a window. */
+export interface SetupParts extends Omit<SetupContext, 'title' | 'signIn' | 'places'> {
   readonly servers: ServerController;
   readonly secrets: ClientSecrets;
   readonly check: CheckContext;
-  readonly prompts: SetupContext['prompts'];
-  readonly discovery: SetupContext['discovery'];
-  readonly review: SetupContext['review'];
 }
 
 /** Creates the context of all questions with one title. */
 export function createSetupContext(parts: SetupParts, title: string): SetupContext {
-  const { env, store, prompts, discovery, review } = parts;
   return {
+    ...parts,
     title,
-    env,
-    store,
-    prompts,
-    discovery,
-    review,
+    places: readDiscoverySettings,
     async signIn(profile) {
-      const until = await signIn({ profile }, { env: env(), force: true });
+      const until = await signIn({ profile }, { env: parts.env(), force: true });
       if (!until) throw new UserCancelledError();
     },
-    places: readDiscoverySettings,
   };
 }
 
