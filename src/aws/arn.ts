@@ -29,6 +29,18 @@ const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNT
 /** ARN of a role, with the length limit of IAM. */
 export const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
+/** External ID of a role. */
+export const EXTERNAL_ID = /^[\w+=,.@:/-]{2,1224}$/;
+
+/** Session name and source identity of a role. */
+export const ROLE_SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
+
+/** ARN or serial number of an MFA device. */
+export const MFA_SERIAL = /^[\w+=/:,.@-]{9,256}$/;
+
+/** Name of a region, such as `us-east-1`. */
+export const REGION_NAME = /^[a-z]{2}(-[a-z]+)+-\d{1,2}$/;
+
 /** Name of an endpoint of a runtime. */
 export const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 
@@ -127,7 +139,7 @@ function describeArnFault(arn: string): string {
   if (prefix !== 'arn') return 'it does not begin with "arn:"';
   if (!/^aws(-cn|-us-gov)?$/.test(partition ?? '')) return `unknown partition "${partition ?? ''}"`;
   if (service !== 'bedrock-agentcore') return `its service is "${service ?? ''}"`;
-  if (!/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(region ?? '')) return `no region in "${region ?? ''}"`;
+  if (!REGION_NAME.test(region ?? '')) return `no region in "${region ?? ''}"`;
   if (!/^\d{12}$/.test(account ?? '')) return `the account is not twelve digits`;
   if (!resource.join(':').startsWith('runtime/')) return 'its resource is not "runtime/…"';
   return 'the runtime id or endpoint name has characters that none can have';

@@ -1,5 +1,13 @@
 import { existsSync } from 'node:fs';
-import { isGatewayAddress, parseGatewayAddress, parseRuntimeArn, ROLE_ARN } from '../aws/arn.ts';
+import {
+  EXTERNAL_ID,
+  isGatewayAddress,
+  MFA_SERIAL,
+  parseGatewayAddress,
+  parseRuntimeArn,
+  ROLE_ARN,
+  ROLE_SESSION_NAME,
+} from '../aws/arn.ts';
 import { type AuthorizationSettings, readAuthorization } from '../aws/auth/settings.ts';
 import type { AssumeRole } from '../aws/credentials/options.ts';
 import { getEnvironmentProfile } from '../aws/shared-config.ts';
@@ -140,20 +148,16 @@ function readAssumeRole(env: Environment): AssumeRole | undefined {
   const name = '2 to 64 letters, digits and +=,.@_-';
   return {
     arn,
-    sessionName: matching('SESSION_NAME', /^[\w+=,.@-]{2,64}$/, name) ?? 'mcpAgentCoreProxy',
+    sessionName: matching('SESSION_NAME', ROLE_SESSION_NAME, name) ?? 'mcpAgentCoreProxy',
     ...(chain.length > 0 && { chain }),
-    externalId: matching(
-      'EXTERNAL_ID',
-      /^[\w+=,.@:/-]{2,1224}$/,
-      '2 to 1224 letters, digits and +=,.@:/_-',
-    ),
+    externalId: matching('EXTERNAL_ID', EXTERNAL_ID, '2 to 1224 letters, digits and +=,.@:/_-'),
     duration: readDuration(env[`${prefix}_DURATION`], chain.length > 0),
     mfaSerial: matching(
       'MFA_SERIAL',
-      /^[\w+=/:,.@-]{9,256}$/,
+      MFA_SERIAL,
       'a serial number or arn:aws:iam::ACCOUNT:mfa/NAME',
     ),
-    sourceIdentity: matching('SOURCE_IDENTITY', /^[\w+=,.@-]{2,64}$/, name),
+    sourceIdentity: matching('SOURCE_IDENTITY', ROLE_SESSION_NAME, name),
   };
 }
 

@@ -1,10 +1,13 @@
 import {
   ENDPOINT_NAME,
+  EXTERNAL_ID,
   type GatewayArn,
   isGatewayArn,
+  MFA_SERIAL,
   parseGatewayArn,
   parseRuntimeArn,
   ROLE_ARN,
+  ROLE_SESSION_NAME,
   type RuntimeArn,
 } from '../../aws/arn.ts';
 import { getErrorMessage } from '../../base/errors.ts';
@@ -215,13 +218,16 @@ function readRole(fields: FieldReader): EntryRole | undefined {
     'arn:aws:iam::ACCOUNT:role/NAME, or a list to assume in turn',
   );
   if (arns.length === 0) throw new InvalidField('assumeRole.arn', 'is missing: name the role');
-  const word = /^[\w+=,.@-]{2,64}$/;
   const read = {
     arns,
-    sessionName: role.text('sessionName', word, '2 to 64 letters, digits and +=,.@_-'),
-    externalId: role.text('externalId', /^[\w+=,.@:/-]{2,1224}$/, 'letters, digits and +=,.@:/_-'),
-    mfaSerial: role.text('mfaSerial', /^[\w+=/:,.@-]{9,256}$/, 'the ARN of an MFA device'),
-    sourceIdentity: role.text('sourceIdentity', word, '2 to 64 letters, digits and +=,.@_-'),
+    sessionName: role.text('sessionName', ROLE_SESSION_NAME, '2 to 64 letters, digits and +=,.@_-'),
+    externalId: role.text('externalId', EXTERNAL_ID, 'letters, digits and +=,.@:/_-'),
+    mfaSerial: role.text('mfaSerial', MFA_SERIAL, 'the ARN of an MFA device'),
+    sourceIdentity: role.text(
+      'sourceIdentity',
+      ROLE_SESSION_NAME,
+      '2 to 64 letters, digits and +=,.@_-',
+    ),
   };
   role.rejectOthers();
   return read;

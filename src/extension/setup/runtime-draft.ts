@@ -1,9 +1,12 @@
 import * as vscode from 'vscode';
 import {
+  ENDPOINT_NAME,
+  EXTERNAL_ID,
   isGatewayArn,
   isInvocationsUrl,
   parseGatewayArn,
   parseRuntimeArn,
+  REGION_NAME,
   type RuntimeArn,
 } from '../../aws/arn.ts';
 import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/model.ts';
@@ -253,20 +256,18 @@ export function validateName(text: string, taken: readonly string[]): Validation
 }
 
 export function validateEndpoint(text: string): ValidationMessage {
-  return /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/.test(text)
+  return ENDPOINT_NAME.test(text)
     ? undefined
     : vscode.l10n.t('The name of an endpoint begins with a letter, and has letters, digits and _.');
 }
 
 export function validateRegion(text: string): ValidationMessage {
-  return /^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(text)
-    ? undefined
-    : vscode.l10n.t('Expected a region such as us-east-1.');
+  return REGION_NAME.test(text) ? undefined : vscode.l10n.t('Expected a region such as us-east-1.');
 }
 
 /** Validates an external ID. An empty text means none. */
 export function validateExternalId(text: string): ValidationMessage {
-  return text === '' || /^[\w+=,.@:/-]{2,1224}$/.test(text)
+  return text === '' || EXTERNAL_ID.test(text)
     ? undefined
     : vscode.l10n.t('An external id has 2 to 1224 letters, digits and +=,.@:/_-');
 }
