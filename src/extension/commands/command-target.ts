@@ -61,13 +61,7 @@ export async function pickEntry(
 ): Promise<RuntimeEntry> {
   const entries = store.entries.filter(isMeant);
   const [only] = entries;
-  if (!only) {
-    const setUp = vscode.l10n.t('Set Up Runtime');
-    const sentence = vscode.l10n.t('There is no runtime for this command yet.');
-    const chosen = await vscode.window.showInformationMessage(sentence, setUp);
-    if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
-    throw new UserCancelledError();
-  }
+  if (!only) return offerSetUp(vscode.l10n.t('There is no runtime for this command yet.'));
   if (entries.length === 1) return only;
   const chosen = await vscode.window.showQuickPick(
     entries.map((entry) => ({
@@ -79,6 +73,18 @@ export async function pickEntry(
   );
   if (!chosen) throw new UserCancelledError();
   return chosen.entry;
+}
+
+/**
+ * Shows why a command has no target, and offers to set up a runtime.
+ *
+ * @throws {UserCancelledError} always.
+ */
+export async function offerSetUp(sentence: string): Promise<never> {
+  const setUp = vscode.l10n.t('Set Up Runtime');
+  const chosen = await vscode.window.showInformationMessage(sentence, setUp);
+  if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
+  throw new UserCancelledError();
 }
 
 function isDiscovered(value: unknown): value is DiscoveredRuntime | DiscoveredGateway {

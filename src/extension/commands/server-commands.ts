@@ -10,6 +10,7 @@ import type { RuntimeEntry } from '../settings/runtime-entry.ts';
 import type { RuntimeStore } from '../settings/runtime-store.ts';
 import type { CommandRegistry } from '../ui/command-registry.ts';
 import { formatEntryDescription } from '../views/runtimes-view.ts';
+import { offerSetUp } from './command-target.ts';
 import { stop as stopSessions } from './session-commands.ts';
 
 /** The argument of a command: a tree item or a name. */
@@ -31,7 +32,7 @@ export function registerServerCommands(
   const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {
     const name = getName(given);
     if (name !== undefined) return name;
-    if (store.entries.length === 0) return offerSetUp();
+    if (store.entries.length === 0) return offerSetUp(vscode.l10n.t('No runtime is set up.'));
     await running.refresh();
     return pick(store.entries.filter(isMeant), running, isMeant === isHere);
   };
@@ -80,19 +81,6 @@ function getName(given: Given): string | undefined {
   if (!given) return undefined;
   if ('kind' in given) return given.kind === 'configured' ? given.entry.name : undefined;
   return given.name;
-}
-
-/**
- * Offers to set up a runtime.
- *
- * @throws {UserCancelledError} always, because there is no server for the command.
- */
-async function offerSetUp(): Promise<never> {
-  const setUp = vscode.l10n.t('Set Up Runtime');
-  const sentence = vscode.l10n.t('No runtime is set up.');
-  const chosen = await vscode.window.showInformationMessage(sentence, setUp);
-  if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
-  throw new UserCancelledError();
 }
 
 /**

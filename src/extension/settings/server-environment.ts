@@ -28,7 +28,7 @@ export function createServerEnvironment(entry: RuntimeEntry): ServerEnvironment 
     AGENTCORE_STOP_ON_EXIT: toText(entry.stopOnExit),
     AGENTCORE_POLICY: entry.policy,
     AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: entry.endpointUrl,
-  });
+  }) as ServerEnvironment;
 }
 
 /**
@@ -102,12 +102,7 @@ function toText(value: number | boolean | undefined): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-function withoutUndefined(
-  variables: Readonly<Record<string, string | null | undefined>>,
-): ServerEnvironment {
-  return Object.fromEntries(
-    Object.entries(variables).filter((pair): pair is [string, string | null] => {
-      return pair[1] !== undefined;
-    }),
-  );
+/** Removes fields that are `undefined`. */
+export function withoutUndefined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

@@ -21,7 +21,7 @@ import {
   readEntry,
 } from '../settings/runtime-entry.ts';
 import type { WrittenEntry } from '../settings/runtime-store.ts';
-import { getTargetArn } from '../settings/server-environment.ts';
+import { getTargetArn, withoutUndefined } from '../settings/server-environment.ts';
 
 // The answers of the setup wizard, their conversion from and to entries, and the validation of
 // texts.
@@ -206,10 +206,6 @@ export function suggestName(draft: RuntimeDraft, taken: readonly string[]): stri
 
 function parseTarget(arn: string): Pick<RuntimeArn, 'arn'> & Partial<RuntimeArn> {
   return isGatewayArn(arn) ? parseGatewayArn(arn) : parseRuntimeArn(arn);
-}
-
-function withoutUndefined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** An error message, or `undefined` if the text is valid. */
