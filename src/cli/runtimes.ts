@@ -235,12 +235,12 @@ function formatAge(found: DiscoveredScope, now: number): string[] {
     formatCountAndAge(runtimes, 'runtime', now),
     formatCountAndAge(gateways, 'gateway', now),
   ];
-  const told = parts.filter((part) => part !== undefined).join(', ');
-  if (told === '') return [];
+  const counts = parts.filter((part) => part !== undefined).join(', ');
+  if (counts === '') return [];
   const who = identity ? `account ${identity.account} as ${formatIdentity(identity)}; ` : '';
   const isOld = problems.length > 0 && [runtimes, gateways].some((one) => one?.source === 'cache');
   const why = isOld ? ', from an earlier list' : '';
-  return [`${formatScopeName(place)}: ${who}${told}${why}`];
+  return [`${formatScopeName(place)}: ${who}${counts}${why}`];
 }
 
 function formatCountAndAge(

@@ -40,9 +40,9 @@ export function resolveCommandTarget(item: unknown, store: RuntimeStore): Subjec
   const { name, arn, entry, target, place } = (item ?? {}) as Item;
   const found = isDiscovered(target) ? target : undefined;
   const known = store.find(String(name ?? entry?.name ?? ''));
-  const told = getNonEmptyText(arn) ?? getNonEmptyText(entry?.runtime) ?? found?.arn;
+  const namedArn = getNonEmptyText(arn) ?? getNonEmptyText(entry?.runtime) ?? found?.arn;
   return {
-    arn: told ?? (known && getTargetArn(known)),
+    arn: namedArn ?? (known && getTargetArn(known)),
     entry: known,
     found,
     profile: getNonEmptyText(place?.profile) ?? known?.profile,

@@ -184,13 +184,13 @@ export function registerApprovals(
     return pending && review(pending, answer);
   });
 
-  const told = new Set<string>();
+  const notified = new Set<string>();
   return approvals.onDidChange((all) => {
     for (const pending of all) {
-      if (!told.has(pending.id)) void showPendingApproval(pending);
+      if (!notified.has(pending.id)) void showPendingApproval(pending);
     }
-    told.clear();
-    for (const { id } of all) told.add(id);
+    notified.clear();
+    for (const { id } of all) notified.add(id);
   });
 }
 

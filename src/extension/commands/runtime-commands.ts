@@ -271,14 +271,14 @@ const KEY = `agentcore.${Settings.runtimes}`;
 
 /** Opens the settings file at the entry with this name, or at the list if `name` is absent. */
 async function revealEntry(name: string | undefined): Promise<void> {
-  const told = vscode.workspace.getConfiguration().inspect<unknown>(KEY);
+  const values = vscode.workspace.getConfiguration().inspect<unknown>(KEY);
   // In a remote window, the machine settings are on the remote host.
   const ofUser =
     vscode.env.remoteName === undefined
       ? 'workbench.action.openSettingsJson'
       : 'workbench.action.openRemoteSettingsFile';
   const command =
-    told?.workspaceValue === undefined ? ofUser : 'workbench.action.openWorkspaceSettingsFile';
+    values?.workspaceValue === undefined ? ofUser : 'workbench.action.openWorkspaceSettingsFile';
   await vscode.commands.executeCommand(command, { revealSetting: { key: KEY } });
   const editor = vscode.window.activeTextEditor;
   if (!editor || !/\.(json|code-workspace)$/.test(editor.document.uri.path)) return;

@@ -234,34 +234,34 @@ function readRole(fields: FieldReader): EntryRole | undefined {
 }
 
 function readAuthorization(fields: FieldReader): EntryAuthorization {
-  const told = fields.object('authorization');
-  if (!told) return { kind: 'iam' };
-  const kind = told.readChoice('type', ['iam', 'oauth', 'tokenCommand', 'none'] as const) ?? 'iam';
+  const given = fields.object('authorization');
+  if (!given) return { kind: 'iam' };
+  const kind = given.readChoice('type', ['iam', 'oauth', 'tokenCommand', 'none'] as const) ?? 'iam';
   const read = (): EntryAuthorization => {
     switch (kind) {
       case 'iam':
       case 'none':
         return { kind };
       case 'tokenCommand':
-        return { kind, command: told.required('command', /\S/, 'a command that prints a token') };
+        return { kind, command: given.required('command', /\S/, 'a command that prints a token') };
       case 'oauth':
         return {
           kind,
-          clientId: told.required('clientId', /\S/, 'the OAuth client id'),
-          tokenUrl: readTokenUrl(told),
-          scopes: told.list('scopes', /^\S+$/, 'a list of scopes'),
-          audience: told.text('audience', /\S/, 'the audience of the token'),
+          clientId: given.required('clientId', /\S/, 'the OAuth client id'),
+          tokenUrl: readTokenUrl(given),
+          scopes: given.list('scopes', /^\S+$/, 'a list of scopes'),
+          audience: given.text('audience', /\S/, 'the audience of the token'),
         };
     }
   };
   const authorization = read();
-  told.rejectOthers();
+  given.rejectOthers();
   return authorization;
 }
 
 /** The URL must be secure, because the proxy sends the client secret to it. */
-function readTokenUrl(told: FieldReader): string | undefined {
-  const text = told.url('tokenUrl');
+function readTokenUrl(given: FieldReader): string | undefined {
+  const text = given.url('tokenUrl');
   if (text === undefined || canReceiveSecret(new URL(text))) return text;
   const expected =
     'an https URL without user information, such as https://example.com/oauth2/token';

@@ -89,13 +89,13 @@ export class RuntimeStore implements vscode.Disposable {
     change: (entries: WrittenEntry[]) => readonly WrittenEntry[],
   ): Promise<void> {
     const configuration = vscode.workspace.getConfiguration(SECTION);
-    const told = configuration.inspect<unknown>(Settings.runtimes);
+    const values = configuration.inspect<unknown>(Settings.runtimes);
     const has = (value: unknown) => getNamedEntries(value).some((entry) => entry.name === name);
-    const isOfWorkspace = told?.workspaceValue !== undefined;
+    const isOfWorkspace = values?.workspaceValue !== undefined;
     const [value, scope] =
-      has(told?.workspaceValue) || (isOfWorkspace && !has(told?.globalValue))
-        ? [told?.workspaceValue, vscode.ConfigurationTarget.Workspace]
-        : [told?.globalValue, vscode.ConfigurationTarget.Global];
+      has(values?.workspaceValue) || (isOfWorkspace && !has(values?.globalValue))
+        ? [values?.workspaceValue, vscode.ConfigurationTarget.Workspace]
+        : [values?.globalValue, vscode.ConfigurationTarget.Global];
     await configuration.update(Settings.runtimes, change(copyEntries(value)), scope);
   }
 

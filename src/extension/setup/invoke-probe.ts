@@ -92,8 +92,8 @@ function findMissingStatement(
   }: ServerEnvironment,
 ): Statement | undefined {
   const parsed = parseDenial(reason);
-  const told = parsed && createMissingStatements([parsed])[0];
-  if (told || !arn || auth || !DENIED.test(reason)) return told;
+  const statement = parsed && createMissingStatements([parsed])[0];
+  if (statement || !arn || auth || !DENIED.test(reason)) return statement;
   return createCallStatement(arn, qualifier ?? undefined);
 }
 
