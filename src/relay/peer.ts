@@ -40,7 +40,7 @@ export interface RequestContext {
    * must no longer be sent.
    */
   readonly beforeSend?: (() => void) | undefined;
-  /** Facts about the call for recorders. A server request shares those of its client request. */
+  /** Facts about the message for recorders. */
   readonly call: CallInfo;
 }
 

@@ -291,9 +291,12 @@ export class HttpCall {
     this.#serverRequests.set(message.id.key, abort);
     try {
       const { signal } = abort;
+      // Its own facts, because it has its own policy decision and redactions.
+      const { session, requestId, traceId } = this.#context.call;
       return await this.#context.sender.request(this.#session.toClientRequest(message), {
         ...this.#toClient,
         signal,
+        call: { attempts: 0, session, requestId, traceId },
       });
     } catch (thrown) {
       if (thrown instanceof CancelledError) return undefined;

@@ -161,6 +161,8 @@ describe('the audit of a proxy', () => {
       outcome: 'result',
     });
     expect(of('name', 'ask_inline')).toMatchObject({ decision: { effect: 'deny', rule } });
+    // A decision about a server request does not replace the decision about its call.
+    expect(of('name', 'ask')).toMatchObject({ from: 'client', decision: { effect: 'allow' } });
   });
 
   it('denies all calls if it cannot be written, because the proxy does not start', async () => {
