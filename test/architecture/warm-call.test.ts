@@ -27,15 +27,15 @@ async function recordWarmCall(policy?: string): Promise<readonly string[]> {
   const call = () => proxy.request('tools/call', { name: 'session', arguments: {} });
   await call();
   await call();
-  const samples: (readonly string[])[] = [];
-  for (let sample = 0; sample < 3; sample++) {
+  let files: readonly string[] | undefined;
+  for (let sample = 0; sample < 5; sample++) {
     await readExecuted(proxy);
     await call();
-    samples.push(await readExecuted(proxy));
+    const executed = await readExecuted(proxy);
+    // Timers of the background add files to a sample, and never remove one.
+    files = files?.filter((file) => executed.includes(file)) ?? executed;
   }
-  // Timers of the background add files to a sample, and never remove one.
-  const [smallest = []] = samples.sort((one, other) => one.length - other.length);
-  return smallest;
+  return files ?? [];
 }
 
 async function readExecuted(proxy: ProxyProcess): Promise<readonly string[]> {

@@ -41,7 +41,7 @@ it('ends a call after four read timeouts without a message, despite other data',
   pass(clock, 11_000);
   expect(clock.expired).toBeUndefined();
   pass(clock, 1_400);
-  expect(clock.expired?.message).toMatch(/no message for 12 s.*may still be running/);
+  expect(clock.expired?.message).toMatch(/only keep-alives for 12 s.*may still be running/);
   expect(clock.expired?.data).toEqual({ outcome: 'unknown' });
 });
 
