@@ -284,9 +284,9 @@ function readObject(text: string | undefined): JsonObject {
 
 function toLocation(
   { file, pointer }: { readonly file: string; readonly pointer: string },
-  lineOf: (file: string, pointer: string) => number | undefined,
+  findLine: (file: string, pointer: string) => number | undefined,
 ) {
-  return { file, line: lineOf(file, pointer), pointer };
+  return { file, line: findLine(file, pointer), pointer };
 }
 
 function getPointerLine(text: string, file: string, pointer: string): number {

@@ -354,7 +354,7 @@ function chooseToShow(
   named: NamedTool | undefined,
 ): ChosenCall | undefined {
   if (named) return createSampleCall(find(tools, named.name), named.args);
-  const known = tools.find((tool) => isHarmless(tool) && isAnyOf(tool.name, KNOWN[what]));
+  const known = tools.find((tool) => isHarmless(tool) && isKnownName(tool.name, KNOWN[what]));
   return known && createSampleCall(known);
 }
 
@@ -373,7 +373,7 @@ function chooseToCall(
     ({ annotations, inputSchema }) =>
       annotations?.readOnlyHint === true && !inputSchema.required?.length,
   );
-  const plain = known.find(({ name }) => !isAnyOf(name, Object.values(KNOWN).flat()));
+  const plain = known.find(({ name }) => !isKnownName(name, Object.values(KNOWN).flat()));
   const tool = plain ?? known[0];
   return tool && createSampleCall(tool);
 }
@@ -399,6 +399,6 @@ function isHarmless({ annotations }: Tool): boolean {
   return annotations?.readOnlyHint === true || annotations?.destructiveHint !== true;
 }
 
-function isAnyOf(name: string, known: readonly string[]): boolean {
+function isKnownName(name: string, known: readonly string[]): boolean {
   return known.includes(name.toLowerCase().replace(/[^a-z0-9]/g, ''));
 }

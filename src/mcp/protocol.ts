@@ -135,7 +135,7 @@ const CURSOR_IN_RESULT = ['result', 'nextCursor'];
  */
 export async function* readPages<P>(
   read: (cursor: string | undefined) => Promise<P>,
-  nextCursorOf: (page: P) => unknown,
+  getNextCursor: (page: P) => unknown,
   maxPages = MAX_PAGES,
 ): AsyncGenerator<P, void, void> {
   const seen = new Set<string>();
@@ -143,7 +143,7 @@ export async function* readPages<P>(
   for (let count = 0; count < maxPages; count++) {
     const page = await read(cursor);
     yield page;
-    const next = nextCursorOf(page);
+    const next = getNextCursor(page);
     if (typeof next !== 'string' || next === '' || seen.has(next)) return;
     seen.add(next);
     cursor = next;

@@ -102,7 +102,7 @@ const HEARTBEAT_TIMEOUT_MS = 60_000;
  */
 export function buildSessionList(
   sessions: readonly SessionRecordSet[],
-  lifecycleOf: (subject: LifecycleSubject) => Lifecycle,
+  getLifecycle: (subject: LifecycleSubject) => Lifecycle,
   now: number,
 ): readonly SessionInfo[] {
   const byStart = [...sessions].sort((one, other) => getStartTime(one) - getStartTime(other));
@@ -115,7 +115,7 @@ export function buildSessionList(
       group.add(session);
       continue;
     }
-    const next = new Group(session, lifecycleOf(session.facts), now);
+    const next = new Group(session, getLifecycle(session.facts), now);
     latest.set(key, next);
     groups.push(next);
   }

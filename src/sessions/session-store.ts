@@ -150,7 +150,7 @@ export class SessionStore {
     );
     return this.journal.prune({
       maxAge,
-      lifetimeOf: ({ session }) => lifetimes.get(session) ?? Infinity,
+      getLifetime: ({ session }) => lifetimes.get(session) ?? Infinity,
     });
   }
 }

@@ -100,8 +100,8 @@ it.each(Object.entries(RUNTIME_NODES))(
   'reads out everything that it shows of a runtime: %s',
   (_, node) => {
     const item = createRuntimeItem(node, {
-      placeOf: () => 'here',
-      identityOf: () => undefined,
+      getRunningPlace: () => 'here',
+      getIdentity: () => undefined,
       found: () => undefined,
       isLooking: () => true,
       isConfigured: () => true,

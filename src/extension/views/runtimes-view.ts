@@ -111,8 +111,8 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
 
   getTreeItem(node: RuntimeNode): vscode.TreeItem {
     return createRuntimeItem(node, {
-      placeOf: (name) => this.#running.getRunningPlace(name),
-      identityOf: ({ entry: { profile, role } }) =>
+      getRunningPlace: (name) => this.#running.getRunningPlace(name),
+      getIdentity: ({ entry: { profile, role } }) =>
         this.#identities.known({ profile: profile ?? this.#usualProfile(), role }),
       found: (place) => this.#discoveries.found(place),
       isLooking: (place) => this.#discoveries.isLooking(place),
@@ -242,8 +242,8 @@ export const SHOW_PROBLEM = '_agentcore.showProblem';
 
 /** The state shown by an item in addition to its node. */
 interface ItemState {
-  readonly placeOf: (name: string) => RunningPlace | undefined;
-  readonly identityOf: (node: ConfiguredNode) => KnownIdentity | undefined;
+  readonly getRunningPlace: (name: string) => RunningPlace | undefined;
+  readonly getIdentity: (node: ConfiguredNode) => KnownIdentity | undefined;
   readonly found: (place: DiscoveryScope) => DiscoveredScope | undefined;
   readonly isLooking: (place: DiscoveryScope) => boolean;
   readonly isConfigured: (arn: string) => boolean;
@@ -273,10 +273,10 @@ export function createRuntimeItem(node: RuntimeNode, around: ItemState): vscode.
 
 function createConfiguredItem(node: ConfiguredNode, around: ItemState): vscode.TreeItem {
   const { entry } = node;
-  const place = around.placeOf(entry.name);
+  const place = around.getRunningPlace(entry.name);
   const item = new vscode.TreeItem(entry.name);
   item.id = `configured ${entry.name}`;
-  item.tooltip = createEntryTooltip(entry, place, around.identityOf(node));
+  item.tooltip = createEntryTooltip(entry, place, around.getIdentity(node));
   item.iconPath = new vscode.ThemeIcon(place === undefined ? 'circle-outline' : 'vm-running');
   // A server that runs in another window can also be started in this one.
   item.contextValue = place === 'here' ? 'configured;running' : 'configured;stopped';

@@ -404,8 +404,8 @@ export function resolveParsed(config: z.output<typeof localConfigSchema>): Resol
   );
   const gateways = resolveGateways(config.gateways, {
     arnPrefix,
-    suffixOf: createIdSuffix,
-    runtimeOf: (name, command) =>
+    createSuffix: createIdSuffix,
+    createRuntime: (name, command) =>
       toRuntime(name, mcpRuntimeSchema.parse({ protocol: 'MCP', ...command })),
   });
   const [first = EXAMPLE_KEY, ...others] = config.accessKeys ?? [];
@@ -455,18 +455,18 @@ interface Naming {
   /** `arn:PARTITION:bedrock-agentcore:REGION:ACCOUNT:`, before the resource type. */
   readonly arnPrefix: string;
   /** Returns ten characters. The same name always results in the same characters. */
-  suffixOf(name: string): string;
+  createSuffix(name: string): string;
   /** Returns the runtime for a target with its own command. */
-  runtimeOf(name: string, settings: CommandSettings): RuntimeConfig;
+  createRuntime(name: string, settings: CommandSettings): RuntimeConfig;
 }
 
 /** Resolves the gateways of a configuration. */
 function resolveGateways(
   gateways: Readonly<Record<string, GatewaySettings>>,
-  { arnPrefix, suffixOf, runtimeOf }: Naming,
+  { arnPrefix, createSuffix, createRuntime }: Naming,
 ): GatewayConfig[] {
   return Object.entries(gateways).map(([name, settings]) => {
-    const gatewayId = `${name.toLowerCase()}-${suffixOf(name)}`;
+    const gatewayId = `${name.toLowerCase()}-${createSuffix(name)}`;
     const { authorizer, sessions, sessionTimeout } = settings;
     return {
       name,
@@ -475,8 +475,8 @@ function resolveGateways(
       authorizer: authorizer === 'CUSTOM_JWT' ? ANY_LOCAL_TOKEN : authorizer,
       targets: Object.entries(settings.targets).map(([target, server]) => ({
         name: target,
-        targetId: suffixOf(`${name} ${target}`).toUpperCase(),
-        server: 'runtime' in server ? server.runtime : runtimeOf(`${name}-${target}`, server),
+        targetId: createSuffix(`${name} ${target}`).toUpperCase(),
+        server: 'runtime' in server ? server.runtime : createRuntime(`${name}-${target}`, server),
       })),
       sessions,
       sessionTimeout,

@@ -128,9 +128,9 @@ export class PolicyTest {
         }),
       );
     // Assume unknown facts once in favor of the call, and once against it.
-    const decision = await by(...this.#factsOf(facts.tool, args, 'in favour'));
+    const decision = await by(...this.#createFacts(facts.tool, args, 'in favour'));
     if (decision.effect === 'deny') return { ...decision, limits: [] };
-    const strict = await by(...this.#factsOf(facts.tool, args, 'against'));
+    const strict = await by(...this.#createFacts(facts.tool, args, 'against'));
     if (strict.effect === 'deny') {
       return { effect: 'unknown', match: { ...strict.match, message: NOT_GIVEN }, limits: [] };
     }
@@ -143,7 +143,7 @@ export class PolicyTest {
     return { effect: 'allow', match: undefined, limits };
   }
 
-  #factsOf(
+  #createFacts(
     tool: TestTool | undefined,
     args: JsonObject,
     side: 'in favour' | 'against',

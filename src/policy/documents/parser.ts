@@ -179,13 +179,13 @@ class PolicyReader {
     kind: SubjectKind,
     name: string,
     path: Path,
-    counterOf: FindCounter,
+    findCounter: FindCounter,
     complain = this.#complain,
   ): Rule[] {
     return readRules(entry, {
       pointer: toJsonPointer(path),
       scopeName: getScopeName(kind, name),
-      counterOf,
+      findCounter,
       complain: (more, message) => complain([...path, ...more], message),
     });
   }
@@ -284,7 +284,7 @@ interface RuleContext {
   readonly pointer: string;
   /** Prefix of the entry's counters. */
   readonly scopeName: string;
-  readonly counterOf: FindCounter;
+  readonly findCounter: FindCounter;
   readonly complain: Complain;
 }
 
@@ -292,13 +292,13 @@ type Common = Pick<Rule, 'pointer' | 'name' | 'message'>;
 
 /** Reads all rules of an entry, in the order of evaluation. */
 function readRules(entry: EntryInput, context: RuleContext): Rule[] {
-  const { pointer, counterOf } = context;
+  const { pointer, findCounter } = context;
   const listed = (
     key: 'require' | 'deny_if',
     make: (common: Common, guard: GuardCondition) => Rule,
   ): Rule[] =>
     (entry[key] ?? []).map((condition: Condition, index) => {
-      const guard = readCondition(condition, counterOf, (path, message) =>
+      const guard = readCondition(condition, findCounter, (path, message) =>
         context.complain([key, index, ...path], message),
       );
       const common = {
@@ -354,18 +354,18 @@ function readRule(rule: RuleInput, index: number, context: RuleContext): Rule[] 
  */
 function readGuard(
   rule: RuleInput,
-  { counterOf, scopeName }: RuleContext,
+  { findCounter, scopeName }: RuleContext,
   complain: Complain,
 ): GuardCondition | undefined {
   const guards = (rule.conditions ?? []).flatMap((condition, index) => {
     if (isOwnLimit(condition, rule, scopeName)) return [];
     const complainHere: Complain = (path, message) =>
       complain(['conditions', index, ...path], message);
-    return [readCondition(condition, counterOf, complainHere)];
+    return [readCondition(condition, findCounter, complainHere)];
   });
   if (rule.any_of) {
     const any = rule.any_of.map((condition, index) =>
-      readCondition(condition, counterOf, (path, message) =>
+      readCondition(condition, findCounter, (path, message) =>
         complain(['any_of', index, ...path], message),
       ),
     );
@@ -476,29 +476,29 @@ type FindCounter = (reference: string) => Counter | undefined;
 /** Reads a condition or a group of conditions. */
 function readCondition(
   condition: Condition,
-  counterOf: FindCounter,
+  findCounter: FindCounter,
   complain: Complain,
 ): GuardCondition {
   for (const group of ['any_of', 'all_of'] as const) {
     const members = condition[group];
     if (!members) continue;
     const guards = members.map((member, index) =>
-      readCondition(member, counterOf, (path, message) =>
+      readCondition(member, findCounter, (path, message) =>
         complain([group, index, ...path], message),
       ),
     );
     return group === 'any_of' ? { any: guards } : { all: guards };
   }
-  return readComparison(condition, counterOf, complain);
+  return readComparison(condition, findCounter, complain);
 }
 
 function readComparison(
   { path = '', op = 'exists', value }: Condition,
-  counterOf: FindCounter,
+  findCounter: FindCounter,
   complain: Complain,
 ): Comparison {
   if (path.startsWith('state.')) {
-    const counter = counterOf(path);
+    const counter = findCounter(path);
     if (counter)
       return {
         path: { counter, text: path },

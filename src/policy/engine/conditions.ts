@@ -128,11 +128,11 @@ function evaluateOperator(
     case 'eq':
       return isAny(actual, [value], polarity);
     case 'neq':
-      return isNoneOf(actual, [value], polarity);
+      return matchesNone(actual, [value], polarity);
     case 'in':
       return isAny(actual, value as unknown[], polarity);
     case 'not_in':
-      return isNoneOf(actual, value as unknown[], polarity);
+      return matchesNone(actual, value as unknown[], polarity);
     case 'regex':
       return evaluateRegex(actual, value as RE2JS, polarity);
     case 'contains':
@@ -155,7 +155,7 @@ function isAny(actual: unknown, values: readonly unknown[], polarity: Polarity):
 }
 
 /** Evaluates `neq` and `not_in`. With `requires`, no interpretation may equal an excluded value. */
-function isNoneOf(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
+function matchesNone(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
   if (polarity === 'triggers') return !values.some((value) => certainlyEquals(actual, value));
   return !hasMatchingInterpretation(actual, (one) =>
     values.some((value) => possiblyEquals(one, value)),

@@ -33,15 +33,15 @@ export class RedactionInterceptor implements Interceptor {
   readonly #isOurs: (request: JsonRpcRequest) => boolean;
 
   /**
-   * @param redactorOf Returns the redactor for the rules in force; `undefined` if there are none.
+   * @param getRedactor Returns the redactor for the rules in force; `undefined` if there are none.
    * @param isOurs True if the policy, not the server, sends a request to the client. Its data is
    *   the client's own, so it is not redacted.
    */
   constructor(
-    redactorOf: () => Promise<Redactor | undefined>,
+    getRedactor: () => Promise<Redactor | undefined>,
     isOurs: (request: JsonRpcRequest) => boolean = () => false,
   ) {
-    this.#getRedactor = redactorOf;
+    this.#getRedactor = getRedactor;
     this.#isOurs = isOurs;
   }
 

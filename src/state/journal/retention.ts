@@ -26,7 +26,7 @@ export interface PruneOptions extends ScanOptions {
   /** Maximum milliseconds since the last write to a file. */
   readonly maxAge?: number;
   /** Returns the maximum lifetime of a session in milliseconds. */
-  readonly lifetimeOf?: (facts: SessionFacts) => number;
+  readonly getLifetime?: (facts: SessionFacts) => number;
 }
 
 /** The result of {@link prune}. */
@@ -107,7 +107,7 @@ async function listFiles(folder: string): Promise<Listed[]> {
 }
 
 async function inspectJournal(folder: string, options: PruneOptions & { readonly now: Date }) {
-  const { now, lifetimeOf = () => MAX_LIFETIME } = options;
+  const { now, getLifetime = () => MAX_LIFETIME } = options;
   const traces = new SegmentIndex();
   const onRecord = traces.add.bind(traces);
   const { facts, sources, problems } = await readSessionFacts(folder, { ...options, onRecord });
@@ -122,7 +122,7 @@ async function inspectJournal(folder: string, options: PruneOptions & { readonly
   };
   const mayStillRun = (session: SessionFacts) =>
     // Counts from the last activity, not from the start: a reused ID gets a new microVM.
-    Date.parse(session.lastActiveAt) + lifetimeOf(session) >= now.getTime();
+    Date.parse(session.lastActiveAt) + getLifetime(session) >= now.getTime();
 
   return {
     traces,

@@ -16,10 +16,10 @@ import {
 import { at, call, facts, started } from './records.ts';
 
 const MINUTE = 60_000;
-const lifetimeOf = () => 10 * MINUTE;
+const getLifetime = () => 10 * MINUTE;
 /** Prunes everything that may be removed, this many seconds after the start. */
 const pruneAll = (folder: string, seconds: number, maxAge = 0) =>
-  prune(folder, { now: new Date(at(seconds)), lifetimeOf, maxAge, maxBytes: 0 });
+  prune(folder, { now: new Date(at(seconds)), getLifetime, maxAge, maxBytes: 0 });
 
 const stopped = (session: string, seconds = 1): JournalRecord => ({
   type: 'session.stopped',
@@ -37,7 +37,7 @@ const carried = (session: string, seconds = 2): JournalRecord => ({
 test('files within the limits of age and size stay', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'run', deadHead(), [started('a'), stopped('a')]);
-  const report = await prune(folder, { now: new Date(at(60)), lifetimeOf });
+  const report = await prune(folder, { now: new Date(at(60)), getLifetime });
   expect(report).toMatchObject({ removed: [], problems: [] });
   expect(await readdir(folder)).toHaveLength(1);
 });
@@ -53,7 +53,7 @@ test('files that are too old are removed', async () => {
   const day = 24 * 3_600;
   const recent = new Date(at(29 * day));
   await writePart(folder, 'recent', deadHead(), [started('b'), stopped('b')], recent);
-  const report = await prune(folder, { now: new Date(at(30 * day + 1)), lifetimeOf });
+  const report = await prune(folder, { now: new Date(at(30 * day + 1)), getLifetime });
   expect(report.removed).toEqual([old]);
   expect(await readdir(folder)).toEqual(['recent.0.jsonl']);
 });
@@ -63,9 +63,9 @@ test('beyond the size limit, the oldest files are removed first, and no more tha
   for (const [minute, run] of ['c', 'a', 'b'].entries()) {
     await writePart(folder, run, deadHead(), [call('x')], new Date(at(minute * 60)));
   }
-  const all = await prune(folder, { now: new Date(at(300)), lifetimeOf });
+  const all = await prune(folder, { now: new Date(at(300)), getLifetime });
   const maxBytes = all.bytes - 1;
-  const report = await prune(folder, { now: new Date(at(300)), lifetimeOf, maxBytes });
+  const report = await prune(folder, { now: new Date(at(300)), getLifetime, maxBytes });
   expect(report.removed.map((path) => basename(path))).toEqual(['c.0.jsonl']);
   expect(report.bytes).toBeLessThanOrEqual(maxBytes);
 });
