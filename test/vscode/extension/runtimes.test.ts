@@ -240,7 +240,10 @@ describe('commands', () => {
     expect(await workbench.dialog.text()).toContain('notes');
     const [button = ''] = (await workbench.dialog.buttons()).filter((word) => word !== 'Cancel');
     await workbench.dialog.choose(button);
-    await view('Runtimes').waitForOnly(/^(?!notes$)/);
+    // Below its profile, it stays on the list of discovered runtimes.
+    const isRemoved = async () =>
+      !(await view('Runtimes').items('forecast')).some((item) => item.startsWith('notes'));
+    await until(stepMs, 'The removal', isRemoved);
     await scene().local.until(() => endings('notes').every(Boolean), 'the end of its sessions');
     // Also if its role requires an external ID, which is only in the settings.
     await workbench.notifications.waitUntilGone('Stopping the session');
