@@ -192,7 +192,7 @@ function createResponse(
     case 'invalid':
       return createErrorResponse(request.id, {
         code: ErrorCode.invalidParams,
-        message: `Refused by policy: ${request.method} cannot be judged, because ${decision.reason}`,
+        message: `Refused by policy: ${request.method} is invalid: ${decision.reason}`,
       });
   }
 }

@@ -115,7 +115,7 @@ export class ElicitationPrompts implements CredentialPrompts {
       );
     } catch (cause) {
       if (!late.aborted) throw cause;
-      const reason = `nobody answered within ${milliseconds / 1000} s`;
+      const reason = `there was no answer within ${milliseconds / 1000} s`;
       throw new AgentCoreError('credentials', reason, { cause });
     }
     const result = response.error ? undefined : parseResult(response);

@@ -256,7 +256,7 @@ function readServer(
   if (authorization.method === 'none') {
     throw new AgentCoreError(
       'usage',
-      'AGENTCORE_AUTH is "none", but a runtime lets nobody in unasked: set it to iam, oauth or token-command',
+      'AGENTCORE_AUTH is "none", but a runtime requires authorization: set it to iam, oauth or token-command',
     );
   }
   const qualifier = env.AGENTCORE_QUALIFIER || runtime.endpoint;

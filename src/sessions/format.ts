@@ -14,10 +14,10 @@ export function formatSessionNotes(entry: SessionInfo): readonly string[] {
   const until = mayBillUntil && formatTime(mayBillUntil);
   const isWatched = programs.some(({ liveness }) => liveness === 'alive');
   if (until && !entry.idsKnown && !isWatched) {
-    notes.push(`id unknown, may bill until ${until}: AgentCore's answer is not on record`);
+    notes.push(`id unknown, may be billed until ${until}: AgentCore's answer was not recorded`);
   } else if (entry.mayRunOn) {
     notes.push(
-      `calls were under way when its program ended and may have run on; it may bill until ${until}`,
+      `calls were in progress when its program ended, and may have continued; it may be billed until ${until}`,
     );
   }
   if (stopFailure) {
@@ -121,19 +121,19 @@ export function formatRecord(record: JournalRecord): string | undefined {
     }
     case 'session.active':
       return record.open === 0
-        ? 'no call under way'
-        : `${pluralize(record.open, 'call')} under way`;
+        ? 'no call in progress'
+        : `${pluralize(record.open, 'call')} in progress`;
     case 'session.replayed': {
       const { next, reason, milliseconds, calls, toolsChanged } = record;
       const tools = toolsChanged ? ', its tools have changed' : '';
-      return `handshake repeated in ${Math.round(milliseconds)} ms, ${pluralize(calls, 'call')} sent again${tools}, goes on as ${next.slice(0, 8)}: ${reason}`;
+      return `handshake repeated in ${Math.round(milliseconds)} ms, ${pluralize(calls, 'call')} sent again${tools}, continues as ${next.slice(0, 8)}: ${reason}`;
     }
     case 'session.lost':
       return `session lost: ${record.reason}`;
     case 'session.left':
       return 'session left running';
     case 'session.stopped':
-      return record.wasGone ? 'session was gone already' : 'session stopped';
+      return record.wasGone ? 'session had already ended' : 'session stopped';
     case 'session.stop-failed':
       return `session could not be stopped: ${record.reason}`;
     case 'session.dismissed':

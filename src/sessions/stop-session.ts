@@ -283,7 +283,7 @@ function createStopRejectedError(ofToken: unknown, ofCredentials: unknown): Agen
   const { status } = getRejectionFacts(ofToken);
   return new AgentCoreError(
     'upstream',
-    `It is stopped neither with a bearer token (${status === undefined ? getErrorMessage(ofToken) : `HTTP ${status}`}) nor with IAM credentials (${getErrorMessage(ofCredentials)}): see to it that the runtime's JWT authorizer allows the token, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
+    `Could not stop it with a bearer token (${status === undefined ? getErrorMessage(ofToken) : `HTTP ${status}`}) or with IAM credentials (${getErrorMessage(ofCredentials)}): allow the token in the runtime's JWT authorizer, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
     { cause: ofToken },
   );
 }
@@ -313,7 +313,7 @@ export async function stopRecordedSession(
 /** Reason if a 404 proves nothing: the id of the microVM may be unknown. */
 function describeUnknownId({ mayBillUntil }: SessionInfo): string {
   const until = mayBillUntil ? ` until ${formatTime(mayBillUntil)}` : '';
-  return `${UNKNOWN_ID_REASON}; it may bill${until}`;
+  return `${UNKNOWN_ID_REASON}; it may be billed${until}`;
 }
 
 /** Adds the missing settings to the reason, because only IAM credentials were tried. */
@@ -437,7 +437,7 @@ export class SessionClientFactory {
   async #createCredentials(session: LifecycleSubject): Promise<CredentialProvider> {
     const { region } = parseRuntimeArn(session.runtime);
     const profile = this.#getProfile(session);
-    if (profile === undefined && this.#isOfNobody(session)) return EXAMPLE_CREDENTIALS;
+    if (profile === undefined && this.#needsNoCredentials(session)) return EXAMPLE_CREDENTIALS;
     const assumeRole = session.assumeRole && {
       ...session.assumeRole,
       // Records do not contain the external id.
@@ -463,7 +463,7 @@ export class SessionClientFactory {
   }
 
   /** True if the session is of a local AgentCore and the environment has no key for it. */
-  #isOfNobody({ endpoint, assumeRole }: LifecycleSubject): boolean {
+  #needsNoCredentials({ endpoint, assumeRole }: LifecycleSubject): boolean {
     const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
     return isLoopback && !assumeRole && !this.#env.AWS_ACCESS_KEY_ID;
   }

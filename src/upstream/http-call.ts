@@ -192,8 +192,8 @@ export class HttpCall {
     // Warn once per call: a heartbeat may arrive every second.
     const level = this.#dropped ? 'debug' : 'warning';
     this.#dropped ??= fault;
-    log(level, `Dropped what the ${noun} sent, as it is no MCP message: ${fault.reason}`);
-    // Answer an invalid server request, or the server would wait for ever.
+    log(level, `Ignored an invalid message of the ${noun}: ${fault.reason}`);
+    // Answer an invalid server request, or the server would wait forever.
     if (fault.id)
       this.#begin(this.#respond(toInvalidMessageResponse(fault), 'malformed request', answer));
   }

@@ -236,7 +236,7 @@ async function describeAuthFailure(
     what: `The ${noun} did not accept the bearer token`,
     // Mask long tokens: a server may repeat the bearer token in its message.
     detail: sanitizeForTerminal(detail.join(', ')).replace(/[\w.~+/-]{60,}=*/g, '[…]'),
-    todo: `${isScope ? 'check AGENTCORE_OAUTH_SCOPES, and ' : ''}see to it that the issuer, the audience, the client and the scopes of the token are those that the JWT authorizer of the ${noun} allows`,
+    todo: `${isScope ? 'check AGENTCORE_OAUTH_SCOPES, and ' : ''}check that the JWT authorizer of the ${noun} allows the issuer, audience, client and scopes of the token`,
   };
 }
 

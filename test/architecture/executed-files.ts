@@ -1,7 +1,8 @@
 /**
  * Records the files of `src` that run, with the coverage of V8. As a module of `--import`, it serves
  * a program that runs from source: on SIGUSR2 it writes a line to stderr, `executed: [...]`, the
- * files with a function that ran since the last signal.
+ * files with a function that ran since the last signal, until the first output on stdout. So the
+ * work in the background after a response does not count.
  */
 import { Session } from 'node:inspector/promises';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +34,17 @@ export async function recordExecutedFiles() {
 
 if (process.execArgv.includes('--import')) {
   const executed = await recordExecutedFiles();
+  const { stdout } = process;
+  const write = stdout.write.bind(stdout) as typeof stdout.write;
+  let atOutput: Promise<readonly string[]> | undefined;
+  stdout.write = ((...args: Parameters<typeof write>) => {
+    atOutput ??= executed.take();
+    return write(...args);
+  }) as typeof write;
   process.on('SIGUSR2', async () => {
-    process.stderr.write(`executed: ${JSON.stringify(await executed.take())}\n`);
+    const rest = await executed.take();
+    const files = (await atOutput) ?? rest;
+    atOutput = undefined;
+    process.stderr.write(`executed: ${JSON.stringify(files)}\n`);
   });
 }

@@ -29,10 +29,11 @@ async function recordWarmCall(policy?: string): Promise<readonly string[]> {
   await call();
   let files: readonly string[] | undefined;
   for (let sample = 0; sample < 5; sample++) {
-    await readExecuted(proxy);
+    // The records of the call before are written.
+    await expect.poll(() => readExecuted(proxy), { timeout: MAX_WAIT_MS }).toEqual([]);
     await call();
     const executed = await readExecuted(proxy);
-    // Timers of the background add files to a sample, and never remove one.
+    // A timer can add files to a sample, and never remove one.
     files = files?.filter((file) => executed.includes(file)) ?? executed;
   }
   return files ?? [];

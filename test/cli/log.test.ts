@@ -80,7 +80,7 @@ describe('agentcore-mcp log', () => {
       expect.stringMatching(/^cli \d+ +33333333 {2}tools\/call second/),
       expect.stringMatching(/tools\/call third: error -32602 in 350 ms/),
       expect.stringMatching(
-        /handshake repeated in 120 ms, 2 calls sent again, goes on as 22222222/,
+        /handshake repeated in 120 ms, 2 calls sent again, continues as 22222222/,
       ),
       expect.stringMatching(/^cli \d+ +- {9}warning: Could not stop it$/),
       expect.stringMatching(/^proxy \d+ +- {9}proxy 1\.2\.3 started on /),

@@ -86,7 +86,7 @@ describe('agentcore-mcp sessions', () => {
     expect(new Set(columns).size).toBe(1);
     expect(stdout).toMatch(/^2 sessions may be billed: \S+ – \S+ so far/m);
     expect(stdout).toContain('sessions stop --orphaned');
-    expect(stdout).toMatch(/^11111111: id unknown, may bill until /m);
+    expect(stdout).toMatch(/^11111111: id unknown, may be billed until /m);
     expect(stdout).toMatch(/^1 older one not shown/m);
     expect(stdout).not.toContain('44444444');
     expect((await sessions(state, ['list', '--all'])).stdout).toContain('44444444');
@@ -467,7 +467,7 @@ describe('agentcore-mcp sessions stop', () => {
     const { code, stdout } = await sessions(state, ['stop', '--all'], local.env);
     expect(stdout).toMatch(/^one on .*: stopped$/m);
     // AgentCore may know it by another id, so the stop proves nothing.
-    expect(stdout).toMatch(/^two on .*: could not be stopped: .*never learnt; it may bill until /m);
+    expect(stdout).toMatch(/^two on .*: could not be stopped: .*never learnt; it may be billed until /m);
     expect(code).toBe(1);
     expect(await entriesOf(state, local.env)).toContainEqual(
       expect.objectContaining({ id: 'two', mayBill: true }),

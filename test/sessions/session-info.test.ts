@@ -264,7 +264,7 @@ describe('the state of a session', () => {
     const entry = await entryOf({ program: 'dead', records: [begun] });
     expect(entry).toMatchObject({ idsKnown: false, mayBillUntil: ago(-10 * MINUTE) });
     expect(entry.stopIds).toEqual([begun.runtimeSessionId]);
-    expect(formatSessionNotes(entry).join()).toMatch(/^id unknown, may bill until \d{4}-/);
+    expect(formatSessionNotes(entry).join()).toMatch(/^id unknown, may be billed until \d{4}-/);
     const identified: JournalRecord = {
       type: 'session.identified',
       at: ago(5 * MINUTE),
@@ -289,7 +289,7 @@ describe('the state of a session', () => {
     });
     // A stream may continue for an hour after the last heartbeat, and then the idle timeout runs.
     expect(entry).toMatchObject({ state: 'orphaned', mayRunOn: true, idleLeft: 55 * MINUTE });
-    expect(formatSessionNotes(entry).join()).toContain('may have run on');
+    expect(formatSessionNotes(entry).join()).toContain('may have continued');
   });
 
   it('is known despite meaningless records', async () => {

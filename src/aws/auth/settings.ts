@@ -104,6 +104,6 @@ function readTokenUrl(text: string | undefined): URL | undefined {
   if (url && canReceiveSecret(url)) return url;
   throw new AgentCoreError(
     'usage',
-    `${TOKEN_URL} is not an https URL without a user in it, such as https://HOST/oauth2/token`,
+    `${TOKEN_URL} is not an https URL without user information, such as https://HOST/oauth2/token`,
   );
 }

@@ -13,7 +13,7 @@ const BEGINNINGS: Readonly<Record<Risk, { readonly comment: string; readonly rul
       '[{ name: agreement, action: require_approval }, { name: pace, rate_limit: 10/hour }, { name: shape, validate: schema }]',
   },
   execute: {
-    comment: 'These run something, whatever that does.',
+    comment: 'These run other code, so their effects are unknown.',
     rules:
       '[{ name: agreement, action: require_approval }, { name: pace, rate_limit: 10/hour }, { name: shape, validate: schema }]',
   },

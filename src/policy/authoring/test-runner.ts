@@ -88,7 +88,7 @@ export class PolicyTest {
     const facts = { ...given, runtime: this.#serverName(given.runtime ?? '') };
     const about = getSubjects(method, params);
     if ('fault' in about) {
-      return { ...deny(`It cannot be judged, because ${about.fault}`), limits: [] };
+      return { ...deny(`It is invalid: ${about.fault}`), limits: [] };
     }
     const outcomes: TestOutcome[] = [];
     for (const subject of about.subjects.length > 0 ? about.subjects : [undefined]) {

@@ -392,7 +392,7 @@ const DEFAULT_NEEDED = {
 
 const sectionSchema = z
   .strictObject({
-    match: namesSchema.min(1, 'names nobody'),
+    match: namesSchema.min(1, 'needs at least one name'),
     description: z.string().optional(),
     ...body,
   })

@@ -124,7 +124,7 @@ const OPTIONS: Options = {
 
 /**
  * Compiles a pattern with RE2, which takes linear time, if RE2 supports it. Other patterns run only
- * on short texts and with a timeout: backtracking could take for ever, and other parties provide
+ * on short texts and with a timeout: backtracking could take forever, and other parties provide
  * pattern and text. A text that is not checked does not match.
  */
 function compileLinearPattern(
