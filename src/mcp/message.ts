@@ -279,7 +279,7 @@ export function withId<M extends JsonRpcRequest | JsonRpcResponse>(message: M, i
 /** Replaces the JSON text at `path` and keeps all other bytes. */
 export function replaceValueAt<M extends JsonRpcMessage>(
   message: M,
-  path: string[],
+  path: readonly string[],
   token: string,
 ): M {
   const span = findSpanAt(message.bytes, path);

@@ -49,6 +49,10 @@ export function parseElicitationSupport(capabilities: unknown): ElicitationSuppo
   return { form: isObject(elicitation.form) || !url, url };
 }
 
+/** Paths of the progress token: in a request, and in a progress notification. */
+export const REQUEST_PROGRESS_TOKEN: readonly string[] = ['params', '_meta', 'progressToken'];
+export const PROGRESS_TOKEN: readonly string[] = ['params', 'progressToken'];
+
 /** True for requests that stay open until one side ends them (MCP 2026-07-28, Subscriptions). */
 export function isSubscriptionRequest(request: JsonRpcRequest): boolean {
   return request.method === 'subscriptions/listen';

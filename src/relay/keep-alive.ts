@@ -6,7 +6,7 @@ import {
   readIdAt,
   replaceValueAt,
 } from '../mcp/message.ts';
-import { isSubscriptionRequest } from '../mcp/protocol.ts';
+import { isSubscriptionRequest, PROGRESS_TOKEN, REQUEST_PROGRESS_TOKEN } from '../mcp/protocol.ts';
 import type { Interceptor, Peer, RequestContext } from './peer.ts';
 
 /**
@@ -26,7 +26,7 @@ export class KeepAliveInterceptor implements Interceptor {
     context: RequestContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    const token = readIdAt(request, ['params', '_meta', 'progressToken'])?.token;
+    const token = readIdAt(request, REQUEST_PROGRESS_TOKEN)?.token;
     if (
       context.direction === 'to-client' ||
       token === undefined ||
@@ -44,7 +44,7 @@ export class KeepAliveInterceptor implements Interceptor {
         progress: -1 / count,
         message: `Still running after ${seconds} s`,
       });
-      const named = replaceValueAt(alive, ['params', 'progressToken'], token);
+      const named = replaceValueAt(alive, PROGRESS_TOKEN, token);
       context.sender.notify(named, toClient).catch(() => undefined);
     }, this.#interval);
     const sender = new ProgressWatcher(context.sender, () => clearInterval(timer));

@@ -10,17 +10,18 @@ import {
   readIdAt,
   replaceValueAt,
 } from '../mcp/message.ts';
-import { getProtocolEra, withoutEmptyCursor } from '../mcp/protocol.ts';
+import {
+  getProtocolEra,
+  PROGRESS_TOKEN,
+  REQUEST_PROGRESS_TOKEN,
+  withoutEmptyCursor,
+} from '../mcp/protocol.ts';
 import type { Peer, RequestContext } from '../relay/peer.ts';
 import { StdioConnection } from './stdio.ts';
 
 const SUBSCRIPTION_IN_PARAMS = ['params', '_meta', 'io.modelcontextprotocol/subscriptionId'];
 
 const SUBSCRIPTION_IN_RESULT = ['result', '_meta', 'io.modelcontextprotocol/subscriptionId'];
-
-const PROGRESS_TOKEN = ['params', 'progressToken'];
-
-const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
 
 const OPEN_LIMIT = 10_000;
 
@@ -165,7 +166,9 @@ export class ChildProcessTransport implements Peer {
     }
     if (notification.method === 'notifications/progress') {
       const token = readIdAt(notification, PROGRESS_TOKEN)?.key;
-      const open = this.#find(({ request }) => readIdAt(request, TOKEN_IN_REQUEST)?.key === token);
+      const open = this.#find(
+        ({ request }) => readIdAt(request, REQUEST_PROGRESS_TOKEN)?.key === token,
+      );
       return [open, notification];
     }
     return [this.#latest(), notification];

@@ -17,7 +17,13 @@ import {
   withId,
 } from '../mcp/message.ts';
 import { findPlatformError } from '../mcp/platform-errors.ts';
-import { getProtocolEra, isSubscriptionRequest, withoutEmptyCursor } from '../mcp/protocol.ts';
+import {
+  getProtocolEra,
+  isSubscriptionRequest,
+  PROGRESS_TOKEN,
+  REQUEST_PROGRESS_TOKEN,
+  withoutEmptyCursor,
+} from '../mcp/protocol.ts';
 import type { CallInfo, Peer, RequestContext } from '../relay/peer.ts';
 import type { ToolCatalog } from '../relay/tool-catalog.ts';
 import { HttpCall } from './http-call.ts';
@@ -383,10 +389,6 @@ function getHeaderText(header: string | string[] | undefined): string | undefine
   return Array.isArray(header) ? header[0] : header;
 }
 
-const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
-
-const TOKEN_IN_PROGRESS = ['params', 'progressToken'];
-
 /** The receiver of a progress notification: the session behind a server request. */
 interface Listener {
   notify(notification: JsonRpcNotification): Promise<void>;
@@ -408,7 +410,7 @@ export class ProgressTokenMap {
 
   /** Registers a server request. Returns it with the token for the client. */
   enter(request: JsonRpcRequest, server: Listener): JsonRpcRequest {
-    const id = readIdAt(request, TOKEN_IN_REQUEST);
+    const id = readIdAt(request, REQUEST_PROGRESS_TOKEN);
     if (!id) return request;
     const taken = this.#routes.get(id.key);
     if (!taken || taken.server === server) {
@@ -417,7 +419,7 @@ export class ProgressTokenMap {
     }
     const token = JSON.stringify(`agentcore-mcp-${++this.#renamed}`);
     this.#routes.set(token, { server, token: id.token });
-    return replaceValueAt(request, TOKEN_IN_REQUEST, token);
+    return replaceValueAt(request, REQUEST_PROGRESS_TOKEN, token);
   }
 
   /**
@@ -428,11 +430,11 @@ export class ProgressTokenMap {
     notification: JsonRpcNotification,
   ): { server: Listener; notification: JsonRpcNotification } | undefined {
     if (notification.method !== 'notifications/progress') return undefined;
-    const route = this.#routes.get(readIdAt(notification, TOKEN_IN_PROGRESS)?.key ?? '');
+    const route = this.#routes.get(readIdAt(notification, PROGRESS_TOKEN)?.key ?? '');
     if (!route) return undefined;
     return {
       server: route.server,
-      notification: replaceValueAt(notification, TOKEN_IN_PROGRESS, route.token),
+      notification: replaceValueAt(notification, PROGRESS_TOKEN, route.token),
     };
   }
 

@@ -467,7 +467,9 @@ describe('agentcore-mcp sessions stop', () => {
     const { code, stdout } = await sessions(state, ['stop', '--all'], local.env);
     expect(stdout).toMatch(/^one on .*: stopped$/m);
     // AgentCore may know it by another id, so the stop proves nothing.
-    expect(stdout).toMatch(/^two on .*: could not be stopped: .*never learnt; it may be billed until /m);
+    expect(stdout).toMatch(
+      /^two on .*: could not be stopped: .*never learnt; it may be billed until /m,
+    );
     expect(code).toBe(1);
     expect(await entriesOf(state, local.env)).toContainEqual(
       expect.objectContaining({ id: 'two', mayBill: true }),

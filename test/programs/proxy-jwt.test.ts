@@ -306,9 +306,7 @@ describe('a session of a runtime with JWT authorization', () => {
     expect(running(local)).toBe(1);
     const [entry] = JSON.parse((await runCli(['sessions', '--json'], home.env)).stdout);
     expect(entry.mayBill).toBe(true);
-    expect(entry.stopFailure.reason).toMatch(
-      /a bearer token \(HTTP 403\) or with IAM credentials/,
-    );
+    expect(entry.stopFailure.reason).toMatch(/a bearer token \(HTTP 403\) or with IAM credentials/);
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
   });
 
@@ -326,7 +324,11 @@ describe('a session of a runtime with JWT authorization', () => {
 
 describe('token settings', () => {
   it.each<[string, Record<string, string>, RegExp]>([
-    ['no authorization for a runtime', { AGENTCORE_AUTH: 'none' }, /a runtime requires authorization/],
+    [
+      'no authorization for a runtime',
+      { AGENTCORE_AUTH: 'none' },
+      /a runtime requires authorization/,
+    ],
     ['an unknown method', { AGENTCORE_AUTH: 'basic' }, /expected one of iam, oauth/],
   ])('with an invalid value, %s, end the proxy with exit code 2', async (_, env, sentence) => {
     const { local, home } = await setUp();

@@ -12,7 +12,7 @@ import {
   toRequestId,
   withId,
 } from '../../mcp/message.ts';
-import { parseElicitationSupport } from '../../mcp/protocol.ts';
+import { parseElicitationSupport, REQUEST_PROGRESS_TOKEN } from '../../mcp/protocol.ts';
 import { CancelledError, createContext, type RequestContext } from '../../relay/peer.ts';
 import type { ApprovalStore, PendingApproval } from '../../state/store.ts';
 import type { ApprovalQuestion } from '../engine/decision.ts';
@@ -202,10 +202,9 @@ function withoutArgumentValues(question: ApprovalQuestion): ApprovalQuestion {
 
 /** Returns the original call with the id and progress token of its repetition. */
 function createRepeatedRequest(first: JsonRpcRequest, repeated: JsonRpcRequest): JsonRpcRequest {
-  const path = ['params', '_meta', 'progressToken'];
-  const span = findSpanAt(repeated.bytes, path);
+  const span = findSpanAt(repeated.bytes, REQUEST_PROGRESS_TOKEN);
   const token = span && repeated.bytes.toString('utf8', span.start, span.end);
-  return withId(token ? replaceValueAt(first, path, token) : first, repeated.id);
+  return withId(token ? replaceValueAt(first, REQUEST_PROGRESS_TOKEN, token) : first, repeated.id);
 }
 
 /** The answer of a person. */
