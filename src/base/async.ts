@@ -169,6 +169,18 @@ export class SingleFlight<T> {
   }
 }
 
+/** A {@link SingleFlight} for each key. */
+export class KeyedSingleFlight<T> {
+  readonly #pending = new Map<string, Promise<T>>();
+
+  /** Starts `load` if no run with this key is in progress. */
+  run(key: string, load: () => Promise<T>): Promise<T> {
+    const pending = this.#pending.get(key) ?? load().finally(() => this.#pending.delete(key));
+    this.#pending.set(key, pending);
+    return pending;
+  }
+}
+
 /**
  * Merges a burst of triggers into one run. The run happens `ms` after the first trigger, so constant
  * triggers cannot prevent it. The timer does not keep the process alive.

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   Debouncer,
   getBackoffDelay,
+  KeyedSingleFlight,
   type MaybePromise,
   mapConcurrent,
   runSteps,
@@ -220,6 +221,23 @@ describe('mapConcurrent', () => {
     await expect(running).rejects.toThrow('refused');
     await vi.runAllTimersAsync();
     expect(started).toEqual([1, 2]);
+  });
+});
+
+describe('KeyedSingleFlight', () => {
+  it('shares a run among callers with the same key only', async () => {
+    const flight = new KeyedSingleFlight<string>();
+    let runs = 0;
+    const load = async () => {
+      await sleep(10);
+      return `run ${++runs}`;
+    };
+    const all = Promise.all([flight.run('a', load), flight.run('b', load), flight.run('a', load)]);
+    await vi.runAllTimersAsync();
+    expect(await all).toEqual(['run 1', 'run 2', 'run 1']);
+    const again = flight.run('a', load);
+    await vi.runAllTimersAsync();
+    expect(await again).toBe('run 3');
   });
 });
 

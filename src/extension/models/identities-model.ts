@@ -3,6 +3,7 @@ import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { AssumeRole, CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { CredentialProvider } from '../../aws/credentials/provider.ts';
 import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import { KeyedSingleFlight } from '../../base/async.ts';
 import type { Environment } from '../../base/environment.ts';
 import type { EntryRole, RuntimeEntry } from '../settings/runtime-entry.ts';
 
@@ -44,7 +45,7 @@ export class IdentitiesModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #held = new Map<string, CachedIdentity>();
-  readonly #asking = new Map<string, Promise<KnownIdentity>>();
+  readonly #asking = new KeyedSingleFlight<KnownIdentity>();
 
   constructor(env: () => Environment) {
     this.#env = env;
@@ -68,13 +69,7 @@ export class IdentitiesModel implements vscode.Disposable {
   ask(of: IdentityKey): Promise<KnownIdentity> {
     const known = this.known(of);
     if (known) return Promise.resolve(known);
-    const key = getKey(of);
-    let asking = this.#asking.get(key);
-    if (!asking) {
-      asking = this.#ask(of).finally(() => this.#asking.delete(key));
-      this.#asking.set(key, asking);
-    }
-    return asking;
+    return this.#asking.run(getKey(of), () => this.#ask(of));
   }
 
   /** Stores an identity from another source, such as discovery. */

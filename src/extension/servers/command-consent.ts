@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { KeyedSingleFlight } from '../../base/async.ts';
 import { AgentCoreError } from '../../base/errors.ts';
 import {
   digestCommand,
@@ -36,7 +37,7 @@ export class CommandConsent implements vscode.Disposable {
   readonly #canAsk: boolean;
   readonly #preview = new Preview('agentcore-command');
   readonly #changed = new vscode.EventEmitter<void>();
-  readonly #asking = new Map<string, Promise<boolean>>();
+  readonly #asking = new KeyedSingleFlight<boolean>();
 
   /**
    * @param canAsk `false` if there is no user, as in extension tests. All commands are then denied.
@@ -84,12 +85,7 @@ export class CommandConsent implements vscode.Disposable {
   confirm(command: WorkspaceCommand): Promise<boolean> {
     const key = getKey(command);
     if (this.#confirmed().includes(key)) return Promise.resolve(true);
-    let asking = this.#asking.get(key);
-    if (!asking) {
-      asking = this.#ask(command).finally(() => this.#asking.delete(key));
-      this.#asking.set(key, asking);
-    }
-    return asking;
+    return this.#asking.run(key, () => this.#ask(command));
   }
 
   dispose(): void {
