@@ -196,6 +196,7 @@ function groupChunks({ inputs, outputs }) {
         const file = relative('.', path).replaceAll('\\', '/');
         if (!file.startsWith('src/') || !entries.has(file)) return undefined;
         const needed = findStaticImports(file);
+        // The programs load the first group in any case.
         const imports = groups
           .filter((_, index) => index === 0 || !members[index].isDisjointFrom(needed))
           .flat()
@@ -206,7 +207,7 @@ function groupChunks({ inputs, outputs }) {
   };
 }
 
-const { metafile } = await build({ ...lateOptions, write: false });
+const { metafile } = await build({ ...lateOptions, minify: false, write: false });
 const second = await build({
   ...lateOptions,
   plugins: [groupChunks(metafile), ...lateOptions.plugins],

@@ -32,10 +32,10 @@ interface GovernanceOptions {
 }
 
 /**
- * Creates a conversation's interceptors for audit, policy and redaction, in this order. The audit and the
- * approving user get the original arguments, and the server gets redacted ones. Server requests
- * pass in reverse order, so the last interceptor audits them. Programs import this file only if
- * there may be a policy.
+ * Creates a conversation's interceptors for audit, policy and redaction, in this order. The audit
+ * and the approving user get the original arguments, and the server gets redacted ones. Server
+ * requests pass in reverse order, so the last interceptor audits them. Programs import this file
+ * only if there may be a policy.
  *
  * @throws {AgentCoreError} `config` if a document can never be one, such as a FIFO, or if the vault
  *   or the salt is unusable; `usage` if the vault key is invalid.

@@ -19,7 +19,8 @@ import { findSimilarKey } from './engine/subjects.ts';
 /** Members of a result with server requests (MCP 2026-07-28). */
 const ASKING = ['resultType', 'inputRequests', 'requestState'];
 
-const NO_INPUT_REQUESTS = "The server's answer asks for something, and what it is cannot be told.";
+const NO_INPUT_REQUESTS =
+  "The server's answer contains requests to the client, and they cannot be read.";
 
 /** Checks the results of the server: removes hidden items, and denies server requests in them. */
 export class ResultFilter {

@@ -17,7 +17,7 @@ export interface FailureClass {
   readonly wait: number;
 }
 
-/** Network errors with a possibly temporary cause. Others, such as certificate errors, are permanent. */
+/** Network errors that may be temporary. Others, such as certificate errors, are permanent. */
 const TRANSIENT_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

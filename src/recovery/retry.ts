@@ -93,7 +93,7 @@ export class RetryInterceptor implements Interceptor {
         'debug',
         `Sending ${request.method} again in ${Math.round(pause)} ms: ${getMessageText(answer)}`,
       );
-      // If the call was aborted before it failed, this ends it: the failure was not its last attempt.
+      // Throws if the call was aborted before it failed, because another attempt would follow.
       await sleep(pause, context.signal);
     }
   }
@@ -139,7 +139,7 @@ export class RetryInterceptor implements Interceptor {
     const { maxRetries, timeoutMs, random = Math.random } = this.#options;
     if (!failure.isTransient || maxRetries === 0) return undefined;
     const pause = Math.max(failure.wait, getBackoffDelay(attempt, BACKOFF, random));
-    // A refusal has no effect, so only time bounds it. Other failures also count against `maxRetries`.
+    // A refusal has no effect, so only time limits it. `maxRetries` limits the other failures too.
     const bound = failure.outcome === 'refused' ? Math.min(timeoutMs, MAX_BUSY_MS) : timeoutMs;
     if (failure.outcome !== 'refused' && failures > maxRetries) return undefined;
     return spent + pause > bound ? undefined : pause;

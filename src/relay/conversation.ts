@@ -17,7 +17,7 @@ export class Conversation implements Interceptor {
   readonly client: Peer;
   #elicitation: ElicitationSupport = { form: false, url: false };
   #threshold: LogLevel = 'info';
-  /** The client behind the interceptors: they redact log messages. Set when `initialize` succeeds. */
+  /** The client behind the interceptors, which redact log messages. Set by `initialize`. */
   #logReceiver: Peer | undefined;
   #waiting = 0;
 

@@ -58,7 +58,9 @@ describe('other content next to an answer', () => {
     const { answer, proxy, calls } = await callWith((id) => stray + event(result(id)));
     expect(answer.result).toEqual(result(0).result);
     expect(calls).toHaveLength(1);
-    expect(warnings(proxy)).toEqual([expect.stringMatching(/Ignored an invalid message of the runtime: /)]);
+    expect(warnings(proxy)).toEqual([
+      expect.stringMatching(/Ignored an invalid message of the runtime: /),
+    ]);
     expect(
       proxy.lines.filter(({ method }) => method && method !== 'notifications/message'),
     ).toEqual([]);

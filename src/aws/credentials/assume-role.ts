@@ -106,9 +106,9 @@ async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Pro
  */
 function formatMfaCommand(role: RoleStep, serial: string, profile: string | undefined): string {
   if (profile !== undefined) {
-    return `Run "aws configure export-credentials --profile ${quoteForShell(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;
+    return `Run "aws configure export-credentials --profile ${quoteForShell(profile)} --format env" in a terminal, then start this program without AWS_PROFILE and with the printed variables`;
   }
-  return `Run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${quoteForShell(role.sessionName)} --serial-number ${quoteForShell(serial)} --token-code CODE" in a terminal, and start this program with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN set to what it prints and without AGENTCORE_ASSUME_ROLE_ARN`;
+  return `Run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${quoteForShell(role.sessionName)} --serial-number ${quoteForShell(serial)} --token-code CODE" in a terminal, then start this program without AGENTCORE_ASSUME_ROLE_ARN, and with the printed values in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN`;
 }
 
 /** A missing policy statement and the policy to add it to. */

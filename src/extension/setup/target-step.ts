@@ -39,7 +39,7 @@ import {
 } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 
-// The target steps of the setup: a discovered runtime or gateway of a scope, an ARN, and the endpoint.
+// The target steps of the setup: a discovered runtime or gateway, an ARN, and the endpoint.
 
 type Target = DiscoveredRuntime | DiscoveredGateway;
 

@@ -17,8 +17,8 @@ import type {
 import { getSubjectNames, isKnownMethod, isPlainName, resemblesKnownMethod } from './subjects.ts';
 
 /**
- * Evaluates the rules of all documents for a message. A denial by one document is final. The approvals and limits
- * of all documents apply. Pure: the result depends on the arguments only.
+ * Evaluates the rules of all documents for a message. A denial by one document is final. The
+ * approvals and limits of all documents apply. Pure: the result depends on the arguments only.
  */
 export function evaluate(policies: readonly Policy[], facts: EvaluationInput): Evaluation {
   const approvals: ApprovalRequirement[] = [];

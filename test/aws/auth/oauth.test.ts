@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { createTokenProvider } from '../../src/aws/auth/authorizer.ts';
-import { readAuthorization } from '../../src/aws/auth/settings.ts';
-import { Network } from '../../src/http/network.ts';
-import { serve } from './credentials/credential-fixtures.ts';
+import { createTokenProvider } from '../../../src/aws/auth/authorizer.ts';
+import { readAuthorization } from '../../../src/aws/auth/settings.ts';
+import { Network } from '../../../src/http/network.ts';
+import { serve } from '../credentials/credential-fixtures.ts';
 
 const SECRET = 'hush: of %the client';
 

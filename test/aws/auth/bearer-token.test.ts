@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createBearerAuthorizer, createCachedToken } from '../../src/aws/auth/authorizer.ts';
+import { createBearerAuthorizer, createCachedToken } from '../../../src/aws/auth/authorizer.ts';
 import {
   getTokenSubject,
   parseBearerToken,
   runTokenCommand,
   type Token,
-} from '../../src/aws/auth/bearer-token.ts';
-import { readAuthorization } from '../../src/aws/auth/settings.ts';
-import { readChallenge } from '../../src/aws/auth/www-authenticate.ts';
-import { toRequestTarget } from '../../src/http/post.ts';
+} from '../../../src/aws/auth/bearer-token.ts';
+import { readAuthorization } from '../../../src/aws/auth/settings.ts';
+import { readChallenge } from '../../../src/aws/auth/www-authenticate.ts';
+import { toRequestTarget } from '../../../src/http/post.ts';
 
 const IN_AN_HOUR = () => Date.now() + 3_600_000;
 
